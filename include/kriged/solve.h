@@ -1,0 +1,104 @@
+/*
+ * solve: X = A^-1 B by interchangeable methods, and the one function that differentiates a solve.
+ *
+ * A method gives corrections; the driver (kr_solver_solve) owns the true residual: it forms R = B - A X with the operator
+ * itself, asks the method again for the columns that are not there yet, and stops when the tolerance holds for the true
+ * residual, when another round no longer helps, or when the method gives up. So what a report says was measured.
+ */
+#ifndef KRIGED_SOLVE_H
+#define KRIGED_SOLVE_H
+
+#include "kriged/op.h"
+
+/* How an iteration ended: a fact, not an error. */
+#define KR_STOP_TABLE(S)                                                                                     \
+    S(NONE, "none")             /* nothing was solved */                                                     \
+    S(ZERO, "zero_rhs")         /* the right-hand side is zero, and so is the solution */                    \
+    S(RTOL, "rtol")             /* |b - A x| <= rtol |b|, measured */                                        \
+    S(PRECISION, "precision")   /* another round did not help: the limit of double precision */              \
+    S(ITERATIONS, "iterations") /* the iteration limit */                                                    \
+    S(BREAKDOWN, "breakdown")   /* the operator is not positive definite, or not finite */
+enum kr_stop {
+#define KR_STOP_ENUM(name, text) KR_STOP_##name,
+    KR_STOP_TABLE(KR_STOP_ENUM)
+#undef KR_STOP_ENUM
+};
+extern const char *const kr_stop_names[];
+
+extern const struct kr_registry kr_solver_registry;         /* rows are struct kr_solver_type */
+extern const struct kr_registry kr_preconditioner_registry; /* "auto" and "none" so far */
+extern const char *const kr_precision_names[];
+
+#define KR_SOLVER_FIELDS(F, S)                                                                               \
+    F(S, ROW, type, kr_solver, "auto", 0, 0, 0, "method; auto: cholesky where the matrix fits and is small enough, else cg") \
+    F(S, REAL, rtol, _, "1e-8", 1e-15, 1, KR_OPEN_MAX, "largest |b - A x|/|b| of any column, measured")      \
+    F(S, VARIANT, preconditioner, kr_preconditioner, "auto", 0, 0, 0, "preconditioner of the iterative methods")  \
+    F(S, CHOICE, precision, kr_precision, "auto", 0, 0, 0, "arithmetic; auto is double")                     \
+    F(S, INT, max_iterations, _, "0", 0, 1e9, 0, "iterations of one solve at most; 0: by method and size")   \
+    F(S, INT, memory_bytes, _, NULL, 1e6, 1e15, KR_OMIT, "memory of one evaluation at most; absent: the limit of the worker") \
+    F(S, REAL, seconds, _, NULL, 0, 1e9, KR_OPEN_MIN | KR_OMIT, "time of one evaluation at most; absent: no limit")
+KR_DECLARE(kr_solver_options, KR_SOLVER_FIELDS);
+
+/* What the solves of one evaluation did, added up; residual is the largest of any column. */
+#define KR_SOLVE_REPORT_FIELDS(F, S)                                                                         \
+    F(S, TEXT, type, _, NULL, 0, 0, 0, "method used")                                                        \
+    F(S, TEXT, reason, _, NULL, 0, 0, 0, "why this method")                                                  \
+    F(S, CHOICE, stop, kr_stop, "none", 0, 0, 0, "how the least successful solve ended")                     \
+    F(S, INT, iterations, _, "0", 0, 1e15, 0, "iterations (0 for cholesky)")                                 \
+    F(S, REAL, residual, _, "0", 0, 1e308, 0, "largest true |b - A x|/|b| of any column")                    \
+    F(S, INT, products, _, "0", 0, 1e15, 0, "columns multiplied by the matrix")                              \
+    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time in solves")
+KR_DECLARE(kr_solve_report, KR_SOLVE_REPORT_FIELDS);
+
+struct kr_solver;
+
+struct kr_solver_type {
+    struct kr_type base;
+    size_t (*bytes)(size_t n, size_t k); /* memory for k right-hand sides at a time, A itself not counted */
+    size_t columns;                      /* right-hand sides at a time at most */
+    kr_status (*open)(struct kr_ctx *, struct kr_solver *); /* NULL = nothing to prepare */
+    /*
+     * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is zero.
+     * Sets the worst stop and adds its iterations and products to the report.
+     */
+    kr_status (*correct)(struct kr_ctx *, const struct kr_solver *, size_t k, const double *R, const double *rtol, double *D,
+                         struct kr_solve_report *);
+};
+
+/* A method prepared for one operator (square, symmetric positive definite for cholesky and cg). */
+struct kr_solver {
+    const struct kr_solver_type *type;
+    const struct kr_solver_options *options;
+    struct kr_op A; /* its parts are borrowed */
+    const char *reason;
+    void *state;
+};
+
+/* Picks the method (`auto` says why in its reason) and prepares it: cholesky factorises here. NOT_POSITIVE_DEFINITE. */
+kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
+                         struct kr_solver *out) KR_MUST_CHECK;
+/* The method that `auto` takes for n unknowns with `bytes` of memory (0 = unlimited), and why. */
+const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, size_t n, size_t bytes,
+                                              const char **reason);
+
+/*
+ * X = A^-1 B, k columns (n x k). Cost: the method's, plus one product a round for the true residual. residual (n x k), when not NULL,
+ * receives B - A X. A tolerance not reached is a fact in the report (stop), not an error.
+ */
+kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B, double *X,
+                          double *residual, struct kr_solve_report *report) KR_MUST_CHECK;
+/* Did all solves of the report end within their tolerance (or at the limit of double precision below 1e-6)? */
+bool kr_solve_converged(const struct kr_solve_report *report);
+
+/*
+ * Reverse mode of X = A(theta)^-1 B for any method (mathematics: section 1, square and invertible):
+ *
+ *     B_bar = A^-T X_bar,      theta_bar += -pull(B_bar, X)
+ *
+ * X_bar = NULL says that B_bar is already known (a linear combination of earlier solutions), so no solve is needed.
+ * One solve with k columns and one pull.
+ */
+kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X, const double *X_bar,
+                        double *B_bar, double *grad, struct kr_solve_report *report) KR_MUST_CHECK;
+
+#endif

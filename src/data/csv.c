@@ -1,0 +1,301 @@
+/*
+ * CSV text to a data set, in two passes over the text: the first finds the header, the number of rows and
+ * ragged lines, so that the second can put each number where it stays. Memory: the numbers, 8 bytes each, and
+ * the names.
+ */
+#include "kriged/data.h"
+
+#include "data/csv_reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAME_BYTES = 256, POLL_ROWS = 4096 };
+static const size_t NONE = SIZE_MAX;
+
+struct csv {
+    const char *text;
+    size_t length;
+    locale_t locale;
+    bool header;
+    size_t columns, rows; /* rows: records without the header */
+    size_t first_line;    /* line of the first record */
+    const char **names;   /* of the columns; NULL without a header */
+    size_t target, noise; /* columns; noise may be NONE */
+};
+
+/* A lone column often is a table with other separators. */
+static kr_status refuse_one_column(struct kr_ctx *ctx, const struct kr_csv_cell *cell)
+{
+    const char *hint = "";
+    if (memchr(cell->text, ';', cell->length))
+        hint = "; cells are separated by commas, not by semicolons";
+    else if (memchr(cell->text, '\t', cell->length))
+        hint = "; cells are separated by commas, not by tabs";
+    return kr_fail(ctx, KR_INVALID, "", "got one column, wanted at least a feature and a target%s", hint);
+}
+
+static kr_status measure_record(struct kr_ctx *ctx, struct csv *csv, struct kr_csv_reader *reader, bool first)
+{
+    struct kr_csv_cell cell;
+    size_t line = reader->line, cells = 0;
+    double value;
+    do {
+        KR_TRY(kr_csv_next(ctx, reader, &cell));
+        cells++;
+        if (first && kr_csv_value(&cell, csv->locale, &value) == KR_CSV_NUMBER)
+            csv->header = false;
+    } while (!cell.last);
+    if (first) {
+        csv->columns = cells;
+        csv->first_line = line;
+        return cells == 1 ? refuse_one_column(ctx, &cell) : KR_OK;
+    }
+    if (cells == csv->columns)
+        return KR_OK;
+    return kr_fail(ctx, KR_MALFORMED, "", "line %zu: got %zu cell%s, wanted %zu as in line %zu", line, cells,
+                   cells == 1 ? "" : "s", csv->columns, csv->first_line);
+}
+
+/* Pass 1. */
+static kr_status measure(struct kr_ctx *ctx, struct csv *csv)
+{
+    struct kr_csv_reader reader;
+    size_t records = 0;
+    kr_csv_open(&reader, csv->text, csv->length);
+    csv->header = true;
+    for (; kr_csv_record(&reader); records++) {
+        if (records % POLL_ROWS == 0)
+            KR_TRY(kr_poll(ctx));
+        KR_TRY(measure_record(ctx, csv, &reader, records == 0));
+    }
+    if (records == 0)
+        return kr_fail(ctx, KR_INVALID, "", "the CSV text is empty; wanted at least one row of numbers");
+    csv->rows = records - csv->header;
+    if (csv->rows == 0)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "the CSV text has a header but no rows; wanted at least one row of numbers");
+    return KR_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(**(const char *const *const *)a, **(const char *const *const *)b);
+}
+
+/* Equal names become neighbours after sorting pointers to the names. */
+static kr_status check_unique(struct kr_ctx *ctx, const struct csv *csv)
+{
+    struct kr_mark mark = kr_mark(ctx);
+    const char *const **sorted;
+    char shown[KR_SHOWN];
+    KR_ALLOC(ctx, sorted, csv->columns);
+    for (size_t c = 0; c < csv->columns; c++)
+        sorted[c] = &csv->names[c];
+    qsort(sorted, csv->columns, sizeof *sorted, compare_names);
+    for (size_t c = 1; c < csv->columns; c++) {
+        size_t a = (size_t)(sorted[c - 1] - csv->names), b = (size_t)(sorted[c] - csv->names);
+        if (strcmp(csv->names[a], csv->names[b]) == 0)
+            return kr_fail(ctx, KR_INVALID, "",
+                           "line %zu: columns %zu and %zu are both called \"%s\"; wanted names that differ",
+                           csv->first_line, (a < b ? a : b) + 1, (a < b ? b : a) + 1,
+                           kr_shown(csv->names[a], strlen(csv->names[a]), shown));
+    }
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+static kr_status check_name(struct kr_ctx *ctx, const struct kr_csv_cell *cell)
+{
+    const char *end = cell->text + cell->length, *wrong = NULL;
+    if (cell->length == 0)
+        wrong = "the column has no name";
+    else if (cell->length > NAME_BYTES)
+        wrong = "the name of the column is longer than 256 bytes";
+    size_t step = 1;
+    for (const char *p = cell->text; p < end && !wrong; p += step) {
+        step = kr_utf8_length(p, end);
+        if (step == 0)
+            wrong = "the name of the column is not UTF-8";
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            wrong = "the name of the column has a control character";
+    }
+    if (!wrong)
+        return KR_OK;
+    return kr_fail(ctx, KR_INVALID, "",
+                   "line %zu, column %zu: %s; the first line is the header, because it holds no number",
+                   cell->line, cell->column, wrong);
+}
+
+static kr_status read_header(struct kr_ctx *ctx, struct csv *csv, struct kr_csv_reader *reader)
+{
+    struct kr_csv_cell cell;
+    KR_ALLOC(ctx, csv->names, csv->columns);
+    kr_csv_record(reader);
+    for (size_t c = 0; c < csv->columns; c++) {
+        KR_TRY(kr_csv_next(ctx, reader, &cell));
+        KR_TRY(check_name(ctx, &cell));
+        csv->names[c] = kr_csv_text(ctx, &cell);
+        if (!csv->names[c])
+            return ctx->error.status;
+    }
+    return check_unique(ctx, csv);
+}
+
+/* A header's name first, else a decimal index. */
+static kr_status find_column(struct kr_ctx *ctx, const struct csv *csv, const char *role, const char *wanted,
+                             size_t *out)
+{
+    char shown[KR_SHOWN];
+    for (size_t c = 0; csv->names && c < csv->columns; c++)
+        if (strcmp(csv->names[c], wanted) == 0) {
+            *out = c;
+            return KR_OK;
+        }
+    size_t length = strlen(wanted);
+    kr_shown(wanted, length, shown);
+    if (length > 0 && length < 10 && strspn(wanted, "0123456789") == length) {
+        *out = strtoul(wanted, NULL, 10);
+        if (*out < csv->columns)
+            return KR_OK;
+        return kr_fail(ctx, KR_INVALID, "", "%s: got column %s, wanted an index from 0 to %zu%s", role, shown,
+                       csv->columns - 1, csv->names ? " or a name of the header" : "");
+    }
+    if (!csv->names)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "%s: got \"%s\", but the text has no header; wanted a column index from 0 to %zu",
+                       role, shown, csv->columns - 1);
+    return kr_fail(ctx, KR_INVALID, "",
+                   "%s: the header has no column \"%s\"; wanted one of its names or an index from 0 to %zu",
+                   role, shown, csv->columns - 1);
+}
+
+static kr_status choose_columns(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options)
+{
+    csv->noise = csv->target = NONE;
+    if (options->noise_variance)
+        KR_TRY(find_column(ctx, csv, "noise_variance", options->noise_variance, &csv->noise));
+    if (options->target)
+        KR_TRY(find_column(ctx, csv, "target", options->target, &csv->target));
+    else
+        csv->target = csv->columns - 1 - (csv->noise == csv->columns - 1);
+    if (csv->target == csv->noise)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "column %zu is both the target and the noise variance; wanted two columns",
+                       csv->target);
+    if (csv->noise != NONE && csv->columns == 2)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "got no feature: one column is the target and the other the noise variance; wanted a "
+                       "third column");
+    return KR_OK;
+}
+
+static kr_status refuse_cell(struct kr_ctx *ctx, const struct csv *csv, const struct kr_csv_cell *cell,
+                             enum kr_csv_value kind)
+{
+    char name[KR_SHOWN + 8] = "", got[KR_SHOWN], shown[KR_SHOWN];
+    const char *column = csv->names ? csv->names[cell->column - 1] : NULL;
+    if (column)
+        snprintf(name, sizeof name, " (\"%s\")", kr_shown(column, strlen(column), shown));
+    kr_shown(cell->text, cell->length, got);
+    if (kind == KR_CSV_MISSING)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "line %zu, column %zu%s: the value is missing (\"%s\"); wanted a number "
+                       "(or ask that rows with missing values be dropped)",
+                       cell->line, cell->column, name, got);
+    if (kind == KR_CSV_INFINITE)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "line %zu, column %zu%s: \"%s\" is not finite; wanted a finite number", cell->line,
+                       cell->column, name, got);
+    if (kind == KR_CSV_NUMBER)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "line %zu, column %zu%s: the noise variance is %s; wanted at least 0", cell->line,
+                       cell->column, name, got);
+    bool hint = !csv->header && cell->line == csv->first_line;
+    return kr_fail(ctx, KR_MALFORMED, "", "line %zu, column %zu%s: \"%s\" is not a number%s", cell->line,
+                   cell->column, name, got,
+                   hint ? "; the first line is taken for data, because it holds a number" : "");
+}
+
+/* Pass 2: cell c of kept row i goes to to[c][i]. *kept receives the number of rows. */
+static kr_status read_rows(struct kr_ctx *ctx, const struct csv *csv, struct kr_csv_reader *reader,
+                           bool drop_missing, double *const *to, size_t *kept)
+{
+    size_t i = 0;
+    struct kr_csv_cell cell;
+    for (size_t row = 0; kr_csv_record(reader); row++) {
+        bool missing = false;
+        if (row % POLL_ROWS == 0)
+            KR_TRY(kr_poll(ctx));
+        for (size_t c = 0; c < csv->columns; c++) {
+            KR_TRY(kr_csv_next(ctx, reader, &cell));
+            enum kr_csv_value kind = kr_csv_value(&cell, csv->locale, &to[c][i]);
+            bool negative = kind == KR_CSV_NUMBER && c == csv->noise && to[c][i] < 0;
+            if (kind == KR_CSV_MISSING && drop_missing)
+                missing = true;
+            else if (kind != KR_CSV_NUMBER || negative)
+                return refuse_cell(ctx, csv, &cell, kind);
+        }
+        i += !missing;
+    }
+    *kept = i;
+    if (i == 0)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "every row has a missing value; wanted at least one complete row");
+    return KR_OK;
+}
+
+static kr_status name_columns(struct kr_ctx *ctx, const struct csv *csv, struct kr_dataset *out)
+{
+    const char **names;
+    KR_ALLOC(ctx, names, out->d);
+    for (size_t c = 0, k = 0; c < csv->columns; c++) {
+        if (c == csv->target || c == csv->noise)
+            continue;
+        names[k] = csv->names ? csv->names[c] : kr_printf(ctx, "x%zu", k + 1);
+        if (!names[k++])
+            return ctx->error.status;
+    }
+    out->feature_names = names;
+    out->target_name = csv->names ? csv->names[csv->target] : "y";
+    return KR_OK;
+}
+
+static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options,
+                          struct kr_dataset *out, size_t *dropped)
+{
+    struct kr_csv_reader reader;
+    double **to, *x, *y, *noise = NULL;
+    KR_TRY(measure(ctx, csv));
+    kr_csv_open(&reader, csv->text, csv->length);
+    if (csv->header)
+        KR_TRY(read_header(ctx, csv, &reader));
+    KR_TRY(choose_columns(ctx, csv, options));
+    size_t d = csv->columns - 1 - (csv->noise != NONE), n = csv->rows, kept = 0;
+    KR_ALLOC(ctx, to, csv->columns);
+    KR_ALLOC(ctx, x, d * n); /* no overflow: the text holds more than d n bytes */
+    KR_ALLOC(ctx, y, n);
+    if (csv->noise != NONE)
+        KR_ALLOC(ctx, noise, n);
+    for (size_t c = 0, k = 0; c < csv->columns; c++)
+        to[c] = c == csv->target ? y : c == csv->noise ? noise : x + n * k++;
+    KR_TRY(read_rows(ctx, csv, &reader, options->drop_missing, to, &kept));
+    for (size_t k = 1; k < d && kept < n; k++)
+        memmove(x + k * kept, x + k * n, kept * sizeof *x);
+    *out = (struct kr_dataset){.n = kept, .d = d, .x = x, .y = y, .noise_variance = noise};
+    if (dropped)
+        *dropped = n - kept;
+    return name_columns(ctx, csv, out);
+}
+
+kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t length,
+                              const struct kr_csv_options *options, struct kr_dataset *out, size_t *dropped)
+{
+    struct csv csv = {.text = text, .length = length, .locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
+    if (!csv.locale)
+        return kr_fail(ctx, KR_INTERNAL, "", "the C locale cannot be loaded");
+    kr_status status = from_csv(ctx, &csv, options, out, dropped);
+    freelocale(csv.locale);
+    return status;
+}

@@ -1,0 +1,11 @@
+/* matern32: v (1 + a) exp(-a), a = sqrt(3) r. Slope by r^2: -3/2 exp(-a). Source: Rasmussen and Williams 2006, eq. 4.17. */
+#include "kernel/stationary.h"
+
+static inline __attribute__((always_inline)) void profile(double r2, double *g, double *slope)
+{
+    double a = sqrt(3 * r2), e = kr_exp_negative(-a);
+    *g = (1 + a) * e;
+    *slope = -1.5 * e;
+}
+
+KR_STATIONARY(matern32, "v (1 + sqrt(3) r) exp(-sqrt(3) r): once differentiable paths");

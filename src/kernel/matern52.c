@@ -1,0 +1,13 @@
+/*
+ * matern52: v (1 + a + a^2/3) exp(-a), a = sqrt(5) r. Slope by r^2: -5/6 (1 + a) exp(-a). Source: Rasmussen and Williams 2006, eq. 4.17.
+ */
+#include "kernel/stationary.h"
+
+static inline __attribute__((always_inline)) void profile(double r2, double *g, double *slope)
+{
+    double a = sqrt(5 * r2), e = kr_exp_negative(-a);
+    *g = (1 + a + a * a * (1.0 / 3)) * e;
+    *slope = (-5.0 / 6) * (1 + a) * e;
+}
+
+KR_STATIONARY(matern52, "v (1 + sqrt(5) r + 5 r^2/3) exp(-sqrt(5) r): twice differentiable paths");

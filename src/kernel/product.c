@@ -1,0 +1,53 @@
+/*
+ * product: k_1 k_2 ...; child c gets the weight W o prod_{b != c} K_b. Scratch for q children: q + 1 tiles (each
+ * child's values, the weight handed on) and the children's. The products of the others are formed anew for each
+ * child, O(q^2) multiplications an entry: q is small, and dividing by K_c would fail where it is 0.
+ */
+#include "kernel/composite.h"
+
+#include <string.h>
+
+static size_t buffers(const struct kr_kernel *kernel)
+{
+    return kernel->nkernels + 1 + kr_composite_child_buffers(kernel);
+}
+
+static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K, double *scratch)
+{
+    double *part = scratch;
+    scratch += KR_TILE * KR_TILE;
+    for (size_t c = 0; c < kernel->nkernels; c++) {
+        const struct kr_kernel *child = kernel->kernels[c];
+        child->type->eval(child, theta, tile, c == 0 ? K : part, scratch);
+        for (size_t e = 0; c > 0 && e < tile->m * tile->n; e++)
+            K[e] *= part[e];
+    }
+}
+
+static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, const double *W,
+                 double *grad, double *scratch)
+{
+    const size_t area = KR_TILE * KR_TILE, entries = tile->m * tile->n;
+    double *values = scratch, *weight = values + kernel->nkernels * area;
+    scratch = weight + area;
+    for (size_t c = 0; c < kernel->nkernels; c++)
+        kernel->kernels[c]->type->eval(kernel->kernels[c], theta, tile, values + c * area, scratch);
+    for (size_t c = 0; c < kernel->nkernels; c++) {
+        memcpy(weight, W, entries * sizeof *weight);
+        for (size_t b = 0; b < kernel->nkernels; b++)
+            for (size_t e = 0; b != c && e < entries; e++)
+                weight[e] *= values[b * area + e];
+        kernel->kernels[c]->type->pull(kernel->kernels[c], theta, tile, weight, grad, scratch);
+    }
+}
+
+const struct kr_kernel_type kr_kernel_product = {
+    .base = {"product", "k_1 k_2 ...: effects that modulate each other", &kr_composite_options_schema},
+    .features = -1,
+    .ard = -1,
+    .kernels = offsetof(struct kr_composite_options, kernels),
+    .multiplies = true,
+    .buffers = buffers,
+    .eval = eval,
+    .pull = pull,
+};

@@ -1,0 +1,211 @@
+/*
+ * K(X, Z) by tiles. Rows of tiles are shared out to threads; each writes its own rows of the result and walks the
+ * columns in order, and gradients go to one lane per row of tiles that are added in order at the end: the same bits
+ * for any number of threads. The pull of a Gram matrix visits the tiles on and above the diagonal only, with
+ * W_ij + W_ji' as the weight.
+ *
+ * Shapes: X n x d, Z m x d; a product with k columns costs n m (c_kernel + 2 k) flops; memory per thread one tile, the
+ * kernel's scratch, and (pull) n/KR_TILE gradients.
+ */
+#include "kriged/op.h"
+
+#include <cblas.h>
+#include <string.h>
+
+struct kernel_op {
+    const struct kr_kernel *kernel;
+    const double *theta;
+    struct kr_points x, z;
+};
+
+static size_t at_most(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t blocks_of(size_t n)
+{
+    return (n + KR_TILE - 1) / KR_TILE;
+}
+
+static struct kr_tile tile_at(const struct kr_points *x, const struct kr_points *z, size_t i, size_t j)
+{
+    return (struct kr_tile){at_most(KR_TILE, x->n - i), at_most(KR_TILE, z->n - j), x->x + i, z->x + j, x->ld, z->ld};
+}
+
+/* One tile and the kernel's scratch for each thread. */
+static size_t thread_doubles(const struct kernel_op *self)
+{
+    return KR_TILE * KR_TILE + kr_kernel_scratch(self->kernel);
+}
+
+static kr_status thread_memory(struct kr_ctx *ctx, const struct kernel_op *self, double **out)
+{
+    KR_ALLOC(ctx, *out, (size_t)ctx->threads * thread_doubles(self));
+    return KR_OK;
+}
+
+/* Rows i.. of Y = K(x, z) X. */
+static void apply_rows(const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z, size_t i, size_t k,
+                       const double *X, double *Y, double *tile_values)
+{
+    double *scratch = tile_values + KR_TILE * KR_TILE;
+    for (size_t j = 0; j < z->n; j += KR_TILE) {
+        struct kr_tile tile = tile_at(x, z, i, j);
+        double beta = j == 0 ? 0 : 1;
+        self->kernel->type->eval(self->kernel, self->theta, &tile, tile_values, scratch);
+        if (k == 1)
+            cblas_dgemv(CblasColMajor, CblasTrans, (int)tile.n, (int)tile.m, 1, tile_values, (int)tile.n, X + j, 1, beta,
+                        Y + i, 1);
+        else
+            cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)tile.m, (int)k, (int)tile.n, 1, tile_values, (int)tile.n,
+                        X + j, (int)z->n, beta, Y + i, (int)x->n);
+    }
+}
+
+static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z,
+                          size_t k, const double *X, double *Y)
+{
+    double *memory;
+    struct kr_mark mark = kr_mark(ctx);
+    const size_t blocks = blocks_of(x->n);
+    if (k == 0 || x->n == 0)
+        return KR_OK;
+    KR_TRY(thread_memory(ctx, self, &memory));
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+    for (size_t b = 0; b < blocks; b++)
+        if (!kr_due(ctx))
+            apply_rows(self, x, z, b * KR_TILE, k, X, Y, memory + (size_t)kr_thread() * thread_doubles(self));
+    kr_release(ctx, mark);
+    return kr_poll(ctx);
+}
+
+static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct kernel_op *self = op->self;
+    return multiply(ctx, self, &self->x, &self->z, k, X, Y);
+}
+
+/* Kernels are symmetric functions: K(X, Z)' = K(Z, X). */
+static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct kernel_op *self = op->self;
+    return multiply(ctx, self, &self->z, &self->x, k, X, Y);
+}
+
+/* Where the weights of a tile come from: alpha U V', or a matrix. */
+struct weights {
+    size_t k;
+    const double *U, *V, *W;
+    double alpha;
+};
+
+static void tile_weights(const struct kr_op *op, const struct weights *w, const struct kr_tile *tile, size_t i, size_t j,
+                         double *out)
+{
+    const int m = (int)tile->m, n = (int)tile->n, k = (int)w->k;
+    if (w->W) {
+        for (size_t r = 0; r < tile->m; r++)
+            memcpy(out + r * tile->n, w->W + (i + r) * op->cols + j, tile->n * sizeof *out);
+        return;
+    }
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->V + j, (int)op->cols, w->U + i, (int)op->rows, 0,
+                out, n);
+    if (op->symmetric && i != j)
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->U + j, (int)op->rows, w->V + i,
+                    (int)op->cols, 1, out, n);
+}
+
+static void pull_rows(const struct kr_op *op, const struct weights *w, size_t i, double *memory, double *lane)
+{
+    const struct kernel_op *self = op->self;
+    double *scratch = memory + KR_TILE * KR_TILE;
+    for (size_t j = op->symmetric && !w->W ? i : 0; j < self->z.n; j += KR_TILE) {
+        struct kr_tile tile = tile_at(&self->x, &self->z, i, j);
+        tile_weights(op, w, &tile, i, j, memory);
+        self->kernel->type->pull(self->kernel, self->theta, &tile, memory, lane, scratch);
+    }
+}
+
+/* Highest index of theta that the tree uses, plus one: the length of a lane. */
+static size_t lane_length(const struct kr_kernel *kernel)
+{
+    size_t end = kernel->first + kernel->nparams;
+    for (size_t c = 0; c < kernel->nkernels; c++) {
+        size_t child = lane_length(kernel->kernels[c]);
+        end = child > end ? child : end;
+    }
+    return end;
+}
+
+static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const struct weights *w, double *grad)
+{
+    const struct kernel_op *self = op->self;
+    const size_t blocks = blocks_of(op->rows), length = lane_length(self->kernel);
+    double *memory, *lanes;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_TRY(thread_memory(ctx, self, &memory));
+    KR_ALLOC(ctx, lanes, blocks * length);
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+    for (size_t b = 0; b < blocks; b++)
+        if (!kr_due(ctx))
+            pull_rows(op, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self), lanes + b * length);
+    for (size_t b = 0; b < blocks; b++)
+        for (size_t p = 0; p < length; p++)
+            grad[p] += lanes[b * length + p];
+    kr_release(ctx, mark);
+    return kr_poll(ctx);
+}
+
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
+                      double *grad)
+{
+    struct weights w = {k, U, V, NULL, alpha};
+    return k ? pull_tiles(ctx, op, &w, grad) : KR_OK;
+}
+
+kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W, double *grad)
+{
+    struct weights w = {0, NULL, NULL, W, 1};
+    return pull_tiles(ctx, op, &w, grad);
+}
+
+/* Row b of tiles, transposed into the column-major A; for a Gram matrix only what lies on and below the diagonal. */
+static void fill_rows(const struct kr_op *op, size_t i, double *memory, double *A)
+{
+    const struct kernel_op *self = op->self;
+    for (size_t j = 0; j < (op->symmetric ? i + 1 : self->z.n); j += KR_TILE) {
+        struct kr_tile tile = tile_at(&self->x, &self->z, i, j);
+        self->kernel->type->eval(self->kernel, self->theta, &tile, memory, memory + KR_TILE * KR_TILE);
+        for (size_t c = 0; c < tile.n; c++)
+            for (size_t r = 0; r < tile.m; r++)
+                A[(j + c) * op->rows + i + r] = memory[r * tile.n + c];
+    }
+}
+
+static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
+{
+    const struct kernel_op *self = op->self;
+    const size_t blocks = blocks_of(op->rows);
+    double *memory;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_TRY(thread_memory(ctx, self, &memory));
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+    for (size_t b = 0; b < blocks; b++)
+        if (!kr_due(ctx))
+            fill_rows(op, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self), A);
+    kr_release(ctx, mark);
+    return kr_poll(ctx);
+}
+
+static const struct kr_op_type kernel_type = {"kernel", apply, apply_t, pull, fill};
+
+kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta, const struct kr_points *X,
+                       const struct kr_points *Z, struct kr_op *out)
+{
+    struct kernel_op *self;
+    KR_ALLOC(ctx, self, 1);
+    *self = (struct kernel_op){kernel, theta, *X, Z ? *Z : *X};
+    *out = (struct kr_op){&kernel_type, X->n, Z ? Z->n : X->n, Z == NULL, self};
+    return KR_OK;
+}

@@ -1,0 +1,73 @@
+/* A + s I + diag(extra): the noise on a Gram matrix. s is a parameter: its pull is alpha <U, V>. O(n k) beside A's own cost. */
+#include "kriged/op.h"
+
+#include <cblas.h>
+
+struct shift {
+    struct kr_op inner;
+    const double *theta;
+    size_t index;
+    const double *extra;
+};
+
+static double amount(const struct shift *shift, size_t i)
+{
+    return shift->theta[shift->index] + (shift->extra ? shift->extra[i] : 0);
+}
+
+static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct shift *shift = op->self;
+    KR_TRY(kr_op_apply(ctx, &shift->inner, k, X, Y));
+    for (size_t c = 0; c < k; c++)
+        for (size_t i = 0; i < op->rows; i++)
+            Y[c * op->rows + i] += amount(shift, i) * X[c * op->rows + i];
+    return KR_OK;
+}
+
+static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct shift *shift = op->self;
+    if (op->symmetric)
+        return apply(ctx, op, k, X, Y);
+    KR_TRY(kr_op_apply_t(ctx, &shift->inner, k, X, Y));
+    for (size_t c = 0; c < k; c++)
+        for (size_t i = 0; i < op->rows; i++)
+            Y[c * op->rows + i] += amount(shift, i) * X[c * op->rows + i];
+    return KR_OK;
+}
+
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
+                      double *grad)
+{
+    const struct shift *shift = op->self;
+    KR_TRY(kr_op_pull(ctx, &shift->inner, k, U, V, alpha, grad));
+    double trace = 0;
+    for (size_t c = 0; c < k; c++)
+        trace += cblas_ddot((int)op->rows, U + c * op->rows, 1, V + c * op->rows, 1);
+    grad[shift->index] += alpha * trace;
+    return KR_OK;
+}
+
+static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
+{
+    const struct shift *shift = op->self;
+    KR_TRY(kr_op_fill(ctx, &shift->inner, A));
+    for (size_t i = 0; i < op->rows; i++)
+        A[i + i * op->rows] += amount(shift, i);
+    return KR_OK;
+}
+
+static const struct kr_op_type shift_type = {"shift", apply, apply_t, pull, fill};
+
+kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index, const double *extra,
+                      struct kr_op *out)
+{
+    struct shift *shift;
+    if (inner->rows != inner->cols)
+        return kr_fail(ctx, KR_INVALID, "", "only a square operator can be shifted, got %zu x %zu", inner->rows, inner->cols);
+    KR_ALLOC(ctx, shift, 1);
+    *shift = (struct shift){*inner, theta, index, extra};
+    *out = (struct kr_op){&shift_type, inner->rows, inner->cols, inner->symmetric, shift};
+    return KR_OK;
+}

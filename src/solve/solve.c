@@ -1,0 +1,185 @@
+/*
+ * The driver of all methods: rounds of correction with the true residual, and the derivative of a solve.
+ *
+ *     R = B - A X,   D ~ A^-1 R for the columns above the tolerance,   X += D
+ *
+ * One product with A a round beside the method's own. Columns are taken in groups of the type's `columns`, so that a
+ * method's memory does not grow with the number of right-hand sides.
+ */
+#include "kriged/solve.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+enum { MAX_ROUNDS = 8, DENSE_ROWS = 12000 };
+
+const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, size_t n, size_t bytes,
+                                              const char **reason)
+{
+    extern const struct kr_solver_type kr_solver_cholesky, kr_solver_cg;
+    *reason = "asked for";
+    if (options->type)
+        return (const struct kr_solver_type *)options->type;
+    if (n > DENSE_ROWS) {
+        *reason = "more than 12000 rows: the matrix is not stored";
+        return &kr_solver_cg;
+    }
+    if (bytes && kr_solver_cholesky.bytes(n, 1) > bytes / 2) {
+        *reason = "the factor would take more than half of the memory";
+        return &kr_solver_cg;
+    }
+    *reason = "at most 12000 rows: a direct factorisation is exact and quick";
+    return &kr_solver_cholesky;
+}
+
+kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
+                         struct kr_solver *out)
+{
+    if (A->rows != A->cols)
+        return kr_fail(ctx, KR_INVALID, "", "the system must be square, got %zu x %zu", A->rows, A->cols);
+    *out = (struct kr_solver){.options = options, .A = *A};
+    out->type = kr_solver_choose(options, A->rows, ctx->budget, &out->reason);
+    return out->type->open ? out->type->open(ctx, out) : KR_OK;
+}
+
+/* The columns of one group that still need work. */
+struct group {
+    size_t n, k;
+    const double *B;
+    double *X, *R;          /* n x k */
+    double *norm, *relative; /* |b|, |r|/|b| of each column */
+    size_t active;          /* number of columns to correct, their places in `column` */
+    size_t *column;
+    double *rhs, *D, *rtol; /* the active columns, their corrections and tolerances */
+};
+
+static kr_status group_memory(struct kr_ctx *ctx, size_t n, size_t k, struct group *g)
+{
+    memset(g, 0, sizeof *g);
+    g->n = n;
+    KR_ALLOC(ctx, g->R, n * k);
+    KR_ALLOC(ctx, g->rhs, n * k);
+    KR_ALLOC(ctx, g->D, n * k);
+    KR_ALLOC(ctx, g->norm, k);
+    KR_ALLOC(ctx, g->relative, k);
+    KR_ALLOC(ctx, g->rtol, k);
+    KR_ALLOC(ctx, g->column, k);
+    return KR_OK;
+}
+
+/* R = B - A X and its norms; returns the largest relative residual (NaN when one is). */
+static kr_status measure(struct kr_ctx *ctx, const struct kr_op *A, struct group *g, struct kr_solve_report *report,
+                         double *worst)
+{
+    KR_TRY(kr_op_apply(ctx, A, g->k, g->X, g->R));
+    report->products += g->k;
+    *worst = 0;
+    for (size_t c = 0; c < g->k; c++) {
+        double *r = g->R + c * g->n;
+        const double *b = g->B + c * g->n;
+        for (size_t i = 0; i < g->n; i++)
+            r[i] = b[i] - r[i];
+        g->relative[c] = g->norm[c] > 0 ? cblas_dnrm2((int)g->n, r, 1) / g->norm[c] : 0;
+        if (!(g->relative[c] <= *worst))
+            *worst = g->relative[c];
+    }
+    return KR_OK;
+}
+
+static void gather(struct group *g, double rtol)
+{
+    g->active = 0;
+    for (size_t c = 0; c < g->k; c++) {
+        if (g->relative[c] <= rtol)
+            continue;
+        memcpy(g->rhs + g->active * g->n, g->R + c * g->n, g->n * sizeof *g->rhs);
+        /* A margin below the tolerance: the method's estimate drifts from the residual that is measured. */
+        g->rtol[g->active] = fmin(0.5, 0.5 * rtol / g->relative[c]);
+        g->column[g->active++] = c;
+    }
+}
+
+static void add_corrections(struct group *g)
+{
+    for (size_t a = 0; a < g->active; a++)
+        cblas_daxpy((int)g->n, 1, g->D + a * g->n, 1, g->X + g->column[a] * g->n, 1);
+}
+
+/* Solves the columns of one group from X = 0. */
+static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver, struct group *g,
+                             struct kr_solve_report *report, enum kr_stop *stop)
+{
+    const double rtol = solver->options->rtol;
+    double worst = 0, before = INFINITY;
+    memset(g->X, 0, g->n * g->k * sizeof *g->X);
+    memcpy(g->R, g->B, g->n * g->k * sizeof *g->R);
+    for (size_t c = 0; c < g->k; c++) {
+        g->norm[c] = cblas_dnrm2((int)g->n, g->B + c * g->n, 1);
+        g->relative[c] = g->norm[c] > 0 ? 1 : 0;
+        worst = !(g->norm[c] <= 0) ? 1 : worst;
+    }
+    *stop = worst > 0 ? KR_STOP_RTOL : KR_STOP_ZERO;
+    for (int round = 0; worst > rtol && round < MAX_ROUNDS; round++) {
+        struct kr_solve_report step = {0};
+        if (worst > 0.5 * before) {
+            *stop = KR_STOP_PRECISION;
+            break;
+        }
+        before = worst;
+        gather(g, rtol);
+        KR_TRY(solver->type->correct(ctx, solver, g->active, g->rhs, g->rtol, g->D, &step));
+        report->iterations += step.iterations;
+        report->products += step.products;
+        add_corrections(g);
+        KR_TRY(measure(ctx, &solver->A, g, report, &worst));
+        *stop = worst <= rtol ? KR_STOP_RTOL : step.stop > KR_STOP_RTOL ? (enum kr_stop)step.stop : KR_STOP_PRECISION;
+        if (!isfinite(worst))
+            *stop = KR_STOP_BREAKDOWN;
+        if (*stop > KR_STOP_PRECISION)
+            break;
+    }
+    if (!(worst <= report->residual))
+        report->residual = worst;
+    return KR_OK;
+}
+
+kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B, double *X,
+                          double *residual, struct kr_solve_report *report)
+{
+    const size_t n = solver->A.rows, most = k < solver->type->columns ? k : solver->type->columns;
+    const double start = kr_seconds();
+    struct group g;
+    struct kr_mark mark = kr_mark(ctx);
+    report->type = solver->type->base.name;
+    report->reason = solver->reason;
+    KR_TRY(group_memory(ctx, n, most, &g));
+    for (size_t first = 0; first < k; first += most) {
+        enum kr_stop stop;
+        g.k = k - first < most ? k - first : most;
+        g.B = B + first * n;
+        g.X = X + first * n;
+        KR_TRY(solve_group(ctx, solver, &g, report, &stop));
+        if ((int)stop > report->stop)
+            report->stop = (int)stop;
+        if (residual)
+            memcpy(residual + first * n, g.R, n * g.k * sizeof *residual);
+    }
+    kr_release(ctx, mark);
+    report->seconds += kr_seconds() - start;
+    return KR_OK;
+}
+
+bool kr_solve_converged(const struct kr_solve_report *report)
+{
+    return report->stop <= KR_STOP_RTOL || (report->stop == KR_STOP_PRECISION && report->residual < 1e-6);
+}
+
+kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X, const double *X_bar,
+                        double *B_bar, double *grad, struct kr_solve_report *report)
+{
+    /* A is symmetric in every use so far, so A^-T = A^-1. */
+    if (X_bar)
+        KR_TRY(kr_solver_solve(ctx, solver, k, X_bar, B_bar, NULL, report));
+    return kr_op_pull(ctx, &solver->A, k, B_bar, X, -1, grad);
+}

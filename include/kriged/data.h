@@ -72,10 +72,11 @@ kr_status kr_dataset_groups(struct kr_ctx *ctx, const struct kr_dataset *data, s
 /*
  * A seeded draw of max(1, round(fraction * npool)) of the pool's rows, groups (by group[row]) kept whole: shuffled groups
  * are taken while they fit, so the count is met exactly whenever enough single rows are there; when nothing fits,
- * the smallest group is taken. Sets taken[row] = true. INVALID when nothing would be left in the pool.
+ * the smallest group is taken. Sets taken[row] = true. INVALID, at `pointer`, when
+ * nothing would be left in the pool.
  */
 kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group, double fraction,
-                            uint64_t seed, uint64_t stream, bool *taken) KR_MUST_CHECK;
+                            uint64_t seed, uint64_t stream, const char *pointer, bool *taken) KR_MUST_CHECK;
 
 /* Mean and population standard deviation (1 where it is 0 or not finite) of values[rows[i]]. */
 void kr_scaling(size_t nrows, const size_t *rows, const double *values, double *mean, double *sd);

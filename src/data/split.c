@@ -62,12 +62,12 @@ static size_t choose_runs(size_t nruns, const struct run *runs, size_t *order, s
 }
 
 kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
-                            double fraction, uint64_t seed, uint64_t stream, bool *taken)
+                            double fraction, uint64_t seed, uint64_t stream, const char *pointer, bool *taken)
 {
     struct kr_mark mark = kr_mark(ctx);
     double share = round(fraction * (double)npool);
     if (!(fraction > 0 && fraction < 1) || npool < 2 || !(share < (double)npool))
-        return kr_fail(ctx, KR_INVALID, "",
+        return kr_fail(ctx, KR_INVALID, pointer,
                        "a fraction of %g of %zu row%s cannot be drawn: nothing would be left; wanted a "
                        "fraction in (0, 1) "
                        "that leaves at least one row",
@@ -84,7 +84,7 @@ kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool
     size_t nruns = find_runs(npool, members, runs);
     if (nruns == 1)
         return kr_fail(
-            ctx, KR_INVALID, "",
+            ctx, KR_INVALID, pointer,
             "the %zu rows form one group (rows with the same inputs stay together): nothing would be left; "
             "wanted at least two groups",
             npool);

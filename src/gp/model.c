@@ -1,0 +1,146 @@
+/*
+ * From a spec and a data set to a gp: rows by role, standardised copies, the kernel tree, and theta with its units
+ * and bounds. O(n d) time, two copies of the data.
+ */
+#include "gp/roles.h"
+
+#include <math.h>
+
+static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_standardisation *scale,
+                           const struct kr_ints *rows, struct kr_part *part)
+{
+    double *x;
+    *part = (struct kr_part){.n = rows->count, .rows = rows->items};
+    KR_ALLOC(ctx, x, rows->count * data->d);
+    KR_ALLOC(ctx, part->y, rows->count);
+    for (size_t k = 0; k < data->d; k++)
+        for (size_t i = 0; i < rows->count; i++)
+            x[k * rows->count + i] = (data->x[k * data->n + rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
+    for (size_t i = 0; i < rows->count; i++)
+        part->y[i] = (data->y[rows->items[i]] - scale->y_mean) / scale->y_sd;
+    part->x = (struct kr_points){rows->count, data->d, rows->count, x};
+    if (!data->noise_variance)
+        return KR_OK;
+    KR_ALLOC(ctx, part->noise, rows->count);
+    for (size_t i = 0; i < rows->count; i++)
+        part->noise[i] = data->noise_variance[rows->items[i]] / (scale->y_sd * scale->y_sd);
+    return KR_OK;
+}
+
+/* Constants over the rows that are not test rows; where it is off the spread keeps what default bounds need. */
+static kr_status standardise(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                             const struct kr_ints *rows, struct kr_gp *gp)
+{
+    struct kr_standardisation *scale = &gp->scale;
+    KR_ALLOC(ctx, scale->x_mean, data->d);
+    KR_ALLOC(ctx, scale->x_sd, data->d);
+    KR_ALLOC(ctx, gp->x_spread, data->d);
+    for (size_t k = 0; k < data->d; k++) {
+        double mean, sd;
+        kr_scaling(rows->count, rows->items, data->x + k * data->n, &mean, &sd);
+        scale->x_mean[k] = spec->model.standardize.x ? mean : 0;
+        scale->x_sd[k] = spec->model.standardize.x ? sd : 1;
+        gp->x_spread[k] = spec->model.standardize.x ? 1 : sd;
+    }
+    double mean, sd;
+    kr_scaling(rows->count, rows->items, data->y, &mean, &sd);
+    scale->y_mean = spec->model.standardize.y ? mean : 0;
+    scale->y_sd = spec->model.standardize.y ? sd : 1;
+    gp->y_spread = spec->model.standardize.y ? 1 : sd;
+    return KR_OK;
+}
+
+static kr_status add_noise(struct kr_ctx *ctx, const struct kr_param *variance, struct kr_gp *gp)
+{
+    const char *pointer = "/model/noise/variance";
+    if (variance->array)
+        return kr_fail(ctx, KR_INVALID, pointer, "must be one number, not an array; known variances of rows belong to the data set");
+    const struct kr_param_value *value = &variance->values[0];
+    if (value->value == 0 && !value->fixed)
+        return kr_fail(ctx, KR_INVALID, pointer, "may be 0 only when fixed");
+    if (value->value > 0 && value->value < 1e-30)
+        return kr_fail(ctx, KR_INVALID, pointer, "must be 0 (fixed) or lie in [1e-30, 1e30], got %g", value->value);
+    if (value->bounded && !(value->lower > 0))
+        return kr_fail(ctx, KR_INVALID, "/model/noise/variance/bounds", "must be positive, got %g", value->lower);
+    gp->noise_index = gp->parameters.count;
+    return kr_parameters_add(ctx, &gp->parameters,
+                             (struct kr_parameter){.name = kr_strdup(ctx, "noise.variance"),
+                                                   .pointer = kr_strdup(ctx, pointer),
+                                                   .unit = KR_UNIT_VARIANCE,
+                                                   .positive = true,
+                                                   .exact_unit = true,
+                                                   .spec = *value});
+}
+
+kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data, struct kr_gp *out)
+{
+    const struct kr_model_spec *model = &spec->model;
+    struct roles roles;
+    struct kr_kernel *kernel;
+    *out = (struct kr_gp){.spec = spec};
+    KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
+    KR_TRY(standardise(ctx, spec, data, &roles.fit, out));
+    KR_TRY(copy_part(ctx, data, &out->scale, &roles.train, &out->train));
+    KR_TRY(copy_part(ctx, data, &out->scale, &roles.validation, &out->validation));
+    KR_TRY(copy_part(ctx, data, &out->scale, &roles.test, &out->test));
+    KR_TRY(copy_part(ctx, data, &out->scale, &roles.fit, &out->fit));
+    KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel", &out->parameters,
+                           &kernel));
+    out->kernel = kernel;
+    out->mean = (const struct kr_mean_type *)model->mean.type;
+    out->mean_first = out->parameters.count;
+    KR_TRY(out->mean->build(ctx, model->mean.options, data->d, "/model/mean", "mean", &out->parameters));
+    KR_TRY(add_noise(ctx, &model->noise.variance, out));
+    KR_ALLOC(ctx, out->start, out->parameters.count);
+    for (size_t p = 0; p < out->parameters.count; p++)
+        out->start[p] = out->parameters.items[p].spec.value;
+    return KR_OK;
+}
+
+double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value)
+{
+    const struct kr_parameter *parameter = &gp->parameters.items[index];
+    const double y_sd = gp->scale.y_sd;
+    if (!parameter->exact_unit)
+        return NAN;
+    switch (parameter->unit) {
+    case KR_UNIT_VARIANCE:
+        return value * y_sd * y_sd;
+    case KR_UNIT_TARGET:
+        return value * y_sd + gp->scale.y_mean;
+    case KR_UNIT_LENGTH:
+        break;
+    default:
+        return value;
+    }
+    double sd = gp->scale.x_sd[parameter->features[0]];
+    for (size_t k = 1; k < parameter->nfeatures; k++)
+        if (gp->scale.x_sd[parameter->features[k]] != sd)
+            return NAN; /* one lengthscale for features of several units */
+    return value * sd;
+}
+
+void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper)
+{
+    const struct kr_parameter *parameter = &gp->parameters.items[index];
+    if (parameter->spec.bounded) {
+        *lower = parameter->spec.lower;
+        *upper = parameter->spec.upper;
+        return;
+    }
+    *lower = -INFINITY;
+    *upper = INFINITY;
+    if (parameter->unit == KR_UNIT_VARIANCE) {
+        *lower = 1e-4 * gp->y_spread * gp->y_spread;
+        *upper = 1e4 * gp->y_spread * gp->y_spread;
+    }
+    if (parameter->unit == KR_UNIT_LENGTH) {
+        double least = INFINITY, most = 0;
+        for (size_t k = 0; k < parameter->nfeatures; k++) {
+            least = fmin(least, gp->x_spread[parameter->features[k]]);
+            most = fmax(most, gp->x_spread[parameter->features[k]]);
+        }
+        *lower = 1e-2 * least;
+        *upper = 1e4 * most;
+    }
+}

@@ -1,0 +1,41 @@
+/* The registries of means, losses, validations and approximations, and the tables of a spec. */
+#include "kriged/gp.h"
+
+#define KR_MEAN(name)       extern const struct kr_mean_type kr_mean_##name;
+#define KR_LOSS(name)       extern const struct kr_loss_type kr_loss_##name;
+#define KR_VALIDATION(name) extern const struct kr_validation_type kr_validation_##name;
+#include "gp/losses.def"
+#include "gp/means.def"
+#include "gp/validations.def"
+#undef KR_MEAN
+#undef KR_LOSS
+#undef KR_VALIDATION
+
+#define KR_MEAN(name)       &kr_mean_##name.base,
+#define KR_LOSS(name)       &kr_loss_##name.base,
+#define KR_VALIDATION(name) &kr_validation_##name.base,
+static const struct kr_type *const means[] = {
+#include "gp/means.def"
+    NULL};
+static const struct kr_type *const losses[] = {
+#include "gp/losses.def"
+    NULL};
+static const struct kr_type *const validations[] = {
+#include "gp/validations.def"
+    NULL};
+
+static const struct kr_type exact = {"exact", "the full covariance matrix, stored or matrix-free by the solver", NULL};
+static const struct kr_type *const approximations[] = {&exact, NULL};
+
+const struct kr_registry kr_mean_registry = {"mean", means};
+const struct kr_registry kr_loss_registry = {"loss", losses};
+const struct kr_registry kr_validation_registry = {"validation", validations};
+const struct kr_registry kr_approximation_registry = {"approximation", approximations};
+
+KR_DEFINE(kr_noise_spec, KR_NOISE_FIELDS, "observation noise");
+KR_DEFINE(kr_standardize_spec, KR_STANDARDIZE_FIELDS, "which columns are standardised");
+KR_DEFINE(kr_model_spec, KR_MODEL_FIELDS, "a Gaussian process: kernel, mean, noise, standardisation");
+KR_DEFINE(kr_objective_spec, KR_OBJECTIVE_FIELDS, "a loss and the rows that it is measured on");
+KR_DEFINE(kr_test_spec, KR_TEST_FIELDS, "test rows: either rows or fraction");
+KR_DEFINE(kr_gp_spec, KR_GP_FIELDS, "model, objective, test rows, solver");
+KR_DEFINE(kr_metrics, KR_METRICS_FIELDS, "how well held-out targets were predicted, in the data's units");

@@ -1,0 +1,173 @@
+/*
+ * The gradient of the objective by every hyperparameter against central differences of its value, for every kernel x loss
+ * x solver, with and without known noise, and the same bits for any number of threads.
+ */
+#include "models.h"
+
+enum { ROWS = 36 };
+
+/* A spec with explicit roles: rows 0, 5, 10, .. are held out, 1, 11, 21, .. are test rows. */
+static void make_spec(struct kr_ctx *ctx, const struct kr_variant *kernel, const char *loss, const char *solver, const char *mean,
+                      struct kr_gp_spec *spec)
+{
+    OK(kr_schema_init(ctx, &kr_gp_spec_schema, spec));
+    spec->model.kernel = *kernel;
+    OK(kr_variant_init(ctx, &kr_mean_registry, mean, &spec->model.mean));
+    OK(kr_variant_init(ctx, &kr_loss_registry, loss, &spec->objective.loss));
+    OK(kr_variant_init(ctx, &kr_validation_registry, "rows", &spec->objective.validation));
+    struct kr_ints *rows = spec->objective.validation.options; /* the only member */
+    rows->items = kr_alloc(ctx, ROWS, sizeof(size_t));
+    for (size_t i = 0; i < ROWS; i += 5)
+        rows->items[rows->count++] = i;
+    spec->test = kr_alloc(ctx, 1, sizeof *spec->test);
+    OK(kr_schema_init(ctx, &kr_test_spec_schema, spec->test));
+    spec->test->rows.items = kr_alloc(ctx, ROWS, sizeof(size_t));
+    for (size_t i = 1; i < ROWS; i += 10)
+        spec->test->rows.items[spec->test->rows.count++] = i;
+    spec->solver.type = kr_registry_find(&kr_solver_registry, solver);
+    spec->solver.rtol = 1e-13;
+}
+
+struct at {
+    struct kr_ctx *ctx;
+    const struct kr_gp *gp;
+    double *theta;
+    size_t index;
+};
+
+static double loss_at(void *self, double value)
+{
+    struct at *at = self;
+    struct kr_ctx *ctx = at->ctx;
+    struct kr_evaluation evaluation;
+    double before = at->theta[at->index];
+    at->theta[at->index] = value;
+    OK(kr_objective_eval(ctx, at->gp, at->theta, false, &evaluation, NULL));
+    at->theta[at->index] = before;
+    return evaluation.loss;
+}
+
+static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr_gp_spec *spec, const struct kr_dataset *data)
+{
+    struct kr_gp gp;
+    struct kr_evaluation evaluation;
+    OK(kr_gp_init(ctx, spec, data, &gp));
+    const size_t count = gp.parameters.count;
+    double *grad = kr_alloc(ctx, count, sizeof *grad), scale = 0;
+    OK(kr_objective_eval(ctx, &gp, gp.start, false, &evaluation, grad));
+    ck_assert(evaluation.solver.residual < 1e-9);
+    ck_assert(fabs(evaluation.value_error) < 1e-9);
+    for (size_t p = 0; p < count; p++)
+        scale = fmax(scale, fabs(grad[p]));
+    ck_assert_msg(scale > 1e-6, "%s: the gradient is zero", name);
+    for (size_t p = 0; p < count; p++) {
+        struct at at = {ctx, &gp, gp.start, p};
+        CLOSE(grad[p], derivative(loss_at, &at, gp.start[p]), fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name,
+              gp.parameters.items[p].name);
+    }
+}
+
+static void check_all(const char *solver)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    ctx->threads = 1; /* one tile: threads would only wait for each other */
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    size_t count = kernel_cases(ctx, cases);
+    ck_assert_uint_gt(count, 10);
+    for (size_t c = 0; c < count; c++)
+        for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++)
+            for (int variation = 0; variation < 3; variation++) {
+                struct kr_mark mark = kr_mark(ctx);
+                struct kr_dataset data = small_data(ctx, ROWS, variation == 2, 5);
+                struct kr_gp_spec spec;
+                char name[160];
+                snprintf(name, sizeof name, "%s, %s, %s, variation %d", cases[c].name, (*loss)->name, solver, variation);
+                make_spec(ctx, &cases[c].spec, (*loss)->name, solver, variation ? "constant" : "zero", &spec);
+                check_gradient(ctx, name, &spec, &data);
+                kr_release(ctx, mark);
+            }
+    kr_ctx_fini(ctx);
+}
+
+START_TEST(gradient_by_every_solver)
+{
+    for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++)
+        check_all((*solver)->name);
+}
+END_TEST
+
+/* Enough rows for several tiles. */
+START_TEST(same_bits_with_any_number_of_threads)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    size_t count = kernel_cases(ctx, cases);
+    struct kr_dataset data = small_data(ctx, 700, false, 6);
+    for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++)
+        for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++) {
+            struct kr_mark mark = kr_mark(ctx);
+            struct kr_gp gp;
+            struct kr_gp_spec spec;
+            struct kr_evaluation first, second;
+            make_spec(ctx, &cases[count - 1].spec, (*loss)->name, (*solver)->name, "constant", &spec);
+            spec.solver.rtol = 1e-8;
+            OK(kr_gp_init(ctx, &spec, &data, &gp));
+            double *one = kr_alloc(ctx, gp.parameters.count, sizeof *one), *two = kr_alloc(ctx, gp.parameters.count, sizeof *two);
+            ctx->threads = 1;
+            OK(kr_objective_eval(ctx, &gp, gp.start, true, &first, one));
+            for (int threads = 2; threads <= 5; threads += 3) {
+                ctx->threads = threads;
+                OK(kr_objective_eval(ctx, &gp, gp.start, true, &second, two));
+                ck_assert_mem_eq(&first.loss, &second.loss, sizeof first.loss);
+                ck_assert_mem_eq(&first.value_error, &second.value_error, sizeof first.loss);
+                ck_assert_mem_eq(&first.metrics, &second.metrics, sizeof first.metrics);
+                ck_assert_mem_eq(one, two, gp.parameters.count * sizeof *one);
+            }
+            kr_release(ctx, mark);
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+/* An exact solve, made wrong by a part in a million: errors without the orthogonality that Krylov methods give theirs. */
+static kr_status spoil(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
+                       double *D, struct kr_solve_report *report)
+{
+    const struct kr_solver_type *exact = (const void *)kr_registry_find(&kr_solver_registry, "cholesky");
+    KR_TRY(exact->correct(ctx, solver, k, R, rtol, D, report));
+    for (size_t i = 0; i < k * solver->A.rows; i++)
+        D[i] *= 1 + 1e-6 * sin(7 * (double)i);
+    return KR_OK;
+}
+
+START_TEST(value_error_predicts_the_error)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    struct kr_dataset data = small_data(ctx, 100, true, 8);
+    struct kr_solver_type spoiled = *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
+    spoiled.correct = spoil;
+    kernel_cases(ctx, cases);
+    for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++) {
+        struct kr_gp gp;
+        struct kr_gp_spec spec;
+        struct kr_evaluation right, wrong;
+        make_spec(ctx, &cases[0].spec, (*loss)->name, "cholesky", "zero", &spec);
+        OK(kr_gp_init(ctx, &spec, &data, &gp));
+        double *grad = kr_alloc(ctx, gp.parameters.count, sizeof *grad);
+        OK(kr_objective_eval(ctx, &gp, gp.start, false, &right, grad));
+        spec.solver.type = &spoiled.base;
+        spec.solver.rtol = 0.1;
+        OK(kr_objective_eval(ctx, &gp, gp.start, false, &wrong, grad));
+        double error = right.loss - wrong.loss;
+        ck_assert_msg(fabs(error) > 1e-11, "the spoiled solve is right: this checks nothing");
+        CLOSE(wrong.value_error, error, fabs(error), 1e-3, "%s", (*loss)->name);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("objective", gradient_by_every_solver, same_bits_with_any_number_of_threads, value_error_predicts_the_error)

@@ -81,8 +81,5 @@ kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool
 /* Mean and population standard deviation (1 where it is 0 or not finite) of values[rows[i]]. */
 void kr_scaling(size_t nrows, const size_t *rows, const double *values, double *mean, double *sd);
 
-/* Index of a feature reference ({name} or {index}); INVALID with `pointer` when there is none. */
-kr_status kr_feature_index(struct kr_ctx *ctx, size_t d, const char *const *feature_names, const struct kr_feature *feature,
-                           const char *pointer, size_t *out) KR_MUST_CHECK;
 
 #endif

@@ -127,6 +127,7 @@ void kr_release(struct kr_ctx *ctx, struct kr_mark mark);
 void kr_blas_single_thread(void); /* called by kr_ctx_init: BLAS runs on one thread inside our own parallel tiles */
 int kr_thread(void);                /* number of the calling OpenMP thread */
 double kr_seconds(void); /* monotonic clock, s */
+size_t kr_memory(void);  /* bytes that this process may use: machine and cgroup limit */
 int kr_cores(void);      /* cores that this process may use: affinity mask and cgroup quota, at least 1 */
 
 /*

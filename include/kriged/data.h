@@ -81,5 +81,4 @@ kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool
 /* Mean and population standard deviation (1 where it is 0 or not finite) of values[rows[i]]. */
 void kr_scaling(size_t nrows, const size_t *rows, const double *values, double *mean, double *sd);
 
-
 #endif

@@ -129,6 +129,17 @@ struct kr_gp {
 kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                      struct kr_gp *out) KR_MUST_CHECK;
 
+/* One hyperparameter as replies list it. */
+#define KR_PARAMETER_REPORT_FIELDS(F, S)                                                                     \
+    F(S, TEXT, name, _, NULL, 0, 0, 0, "path in the model: kernel.kernels[1].lengthscale[3]")                \
+    F(S, REAL, value, _, NULL, -1e308, 1e308, KR_NULL, "in standardised units where these are on")           \
+    F(S, REAL, data_value, _, NULL, -1e308, 1e308, KR_NULL, "in the data's units, where that is exact")      \
+    F(S, REAL, gradient, _, NULL, -1e308, 1e308, KR_NULL, "derivative of the loss by the value")             \
+    F(S, BOOL, fixed, _, "false", 0, 0, 0, "kept by tuning")
+KR_DECLARE(kr_parameter_report, KR_PARAMETER_REPORT_FIELDS);
+kr_status kr_parameters_report(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const double *gradient,
+                               struct kr_list *out) KR_MUST_CHECK;
+
 /* A parameter's value in the data's units; NaN where there is none that is exact. */
 double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value);
 /*
@@ -156,6 +167,9 @@ KR_DECLARE(kr_metrics, KR_METRICS_FIELDS);
  * predictions (msll). */
 void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted, const double *mean,
                      const double *variance, struct kr_metrics *out);
+
+/* z with P(Z <= z) = p for a standard normal Z; p in (0, 1). */
+double kr_normal_quantile(double p);
 
 struct kr_evaluation {
     double loss;        /* mean over the validation rows, standardised units */

@@ -3,7 +3,7 @@
  * ends, continuation lines, NUL bytes, two lengths. It parses in place, and writes a NUL over each CR, LF and
  * colon, so the lines can be walked again in its buffer: a line that ended in CR LF is followed by two NULs,
  * and the next one begins right after them, up to the end of the header block. Anything else was not strict
- * HTTP.
+ * HTTP. One thing cannot be told any more: NUL LF, which has become the two NULs of CR LF.
  */
 #include "api/http_impl.h"
 

@@ -106,6 +106,12 @@ static kr_status check_unique(struct kr_ctx *ctx, const struct csv *csv)
     return KR_OK;
 }
 
+/* Line breaks are fine: spreadsheets put them into quoted headers. */
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\n' && c != '\r') || c == 0x7f;
+}
+
 static kr_status check_name(struct kr_ctx *ctx, const struct kr_csv_cell *cell)
 {
     const char *end = cell->text + cell->length, *wrong = NULL;
@@ -118,7 +124,7 @@ static kr_status check_name(struct kr_ctx *ctx, const struct kr_csv_cell *cell)
         step = kr_utf8_length(p, end);
         if (step == 0)
             wrong = "the name of the column is not UTF-8";
-        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+        else if (is_control((unsigned char)*p))
             wrong = "the name of the column has a control character";
     }
     if (!wrong)

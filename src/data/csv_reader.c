@@ -58,7 +58,7 @@ static kr_status read_quoted(struct kr_ctx *ctx, struct kr_csv_reader *reader, s
     while (p < reader->end && (*p != '"' || (reader->end - p > 1 && p[1] == '"'))) {
         if (*p == '"')
             p++;
-        if (*p == '\n')
+        if (*p == '\n' || (*p == '\r' && p + 1 < reader->end && p[1] != '\n'))
             reader->line++;
         p++;
     }

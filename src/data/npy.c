@@ -18,19 +18,20 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the files are mapped 
 
 enum { PREFIX = 10, HEADER_MOST = 512, FILES = 3 };
 static const char MAGIC[] = "\x93NUMPY\x01";
+#define SHAPE "'shape': ("
 
 /* rows = 0: one dimension. */
 static size_t make_header(char *header, size_t rows, size_t cols)
 {
     char shape[64];
     if (rows)
-        snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
+        snprintf(shape, sizeof shape, "%zu, %zu)", rows, cols);
     else
-        snprintf(shape, sizeof shape, "(%zu,)", cols);
+        snprintf(shape, sizeof shape, "%zu,)", cols);
     memset(header, ' ', HEADER_MOST);
     memcpy(header, MAGIC, sizeof MAGIC); /* with its end: the minor version 0 */
     int used = snprintf(header + PREFIX, HEADER_MOST - PREFIX,
-                        "{'descr': '<f8', 'fortran_order': False, 'shape': %s, }", shape);
+                        "{'descr': '<f8', 'fortran_order': False, " SHAPE "%s, }", shape);
     header[PREFIX + used] = ' ';
     size_t size = ((size_t)(PREFIX + used) + 1 + 63) / 64 * 64;
     header[size - 1] = '\n';
@@ -144,7 +145,7 @@ static kr_status map_file(struct kr_ctx *ctx, int directory, const char *name, b
     return KR_OK;
 }
 
-/* Reads "(a, b)" or "(a,)": the number of dimensions, 0 when it is neither. */
+/* Reads "a, b)" or "a,)": the number of dimensions, 0 when it is neither. */
 static int parse_shape(const char *text, size_t shape[2])
 {
     char *end;
@@ -166,29 +167,30 @@ static int parse_shape(const char *text, size_t shape[2])
     return 0;
 }
 
-/* What is wrong with a mapped file, or NULL. */
+/* What is wrong with a mapped file, or NULL. Its header must be, byte for byte, the one that save writes. */
 static const char *parse_file(const char *file, size_t size, int dimensions, size_t shape[2],
                               const double **data)
 {
-    char header[HEADER_MOST + 1];
+    char header[HEADER_MOST + 1], expected[HEADER_MOST];
     if (memcmp(file, MAGIC, sizeof MAGIC) != 0)
         return "it is not NPY 1.0";
-    size_t length = (unsigned char)file[8] | (size_t)(unsigned char)file[9] << 8, count;
-    if (length > HEADER_MOST || PREFIX + length > size || (PREFIX + length) % sizeof(double))
+    size_t length = PREFIX + ((unsigned char)file[8] | (size_t)(unsigned char)file[9] << 8), count;
+    if (length > HEADER_MOST || length > size)
         return "its header has a wrong length";
-    memcpy(header, file + PREFIX, length);
+    memcpy(header, file, length);
     header[length] = '\0';
-    const char *at = strstr(header, "'shape': (");
-    if (!at || !strstr(header, "'descr': '<f8'") || !strstr(header, "'fortran_order': False"))
-        return "it does not hold little-endian doubles in C order";
-    if (parse_shape(at + strlen("'shape': ("), shape) != dimensions)
+    const char *at = strstr(header + PREFIX, SHAPE);
+    if (!at || parse_shape(at + strlen(SHAPE), shape) != dimensions)
         return "it has a wrong number of dimensions";
+    if (make_header(expected, dimensions == 2 ? shape[0] : 0, shape[dimensions - 1]) != length ||
+        memcmp(expected, file, length) != 0)
+        return "its header does not say little-endian doubles in C order";
     if (dimensions == 1)
         shape[1] = 1;
     if (__builtin_mul_overflow(shape[0], shape[1], &count) || count == 0 ||
-        count > SIZE_MAX / sizeof(double) || count * sizeof(double) != size - PREFIX - length)
+        count > SIZE_MAX / sizeof(double) || count * sizeof(double) != size - length)
         return "its size does not match its shape";
-    *data = (const double *)(const void *)(file + PREFIX + length);
+    *data = (const double *)(const void *)(file + length);
     return NULL;
 }
 

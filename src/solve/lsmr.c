@@ -81,7 +81,7 @@ static kr_status start(struct kr_ctx *ctx, const struct kr_op *A, size_t k, cons
 }
 
 /* Estimate of |r| (section 3.2.2 of the paper) and the stopping tests. */
-static void judge(struct column *s, double c, double sn, double rhobarold, double thetabar, double rhotemp, double alpha)
+static void judge(struct column *s, double c, double sn, double rhobarold, double thetabar, double alpha)
 {
     double betaacute = s->betadd, betahat = c * betaacute;
     s->betadd = -sn * betaacute;
@@ -94,7 +94,6 @@ static void judge(struct column *s, double c, double sn, double rhobarold, doubl
     double taud = (s->zeta - s->thetatilde * s->tautildeold) / s->rhodold;
     double normr = sqrt(s->d + (s->betad - taud) * (s->betad - taud) + s->betadd * s->betadd);
     double normar = fabs(s->zetabar), normA = sqrt(s->normA2);
-    (void)rhotemp;
     s->normA2 += alpha * alpha;
     if (!isfinite(normr) || !isfinite(normar))
         s->done = true, s->stop = KR_STOP_BREAKDOWN;
@@ -113,7 +112,7 @@ static void advance(struct block *b, size_t col)
     s->rho = hypot(s->alphabar, s->beta);
     double c = s->alphabar / s->rho, sn = s->beta / s->rho, thetanew = sn * s->alpha;
     s->alphabar = c * s->alpha;
-    double thetabar = s->sbar * s->rho, rhotemp = s->cbar * s->rho;
+    double thetabar = s->sbar * s->rho;
     s->rhobar = hypot(s->cbar * s->rho, thetanew);
     s->cbar = s->cbar * s->rho / s->rhobar;
     s->sbar = thetanew / s->rhobar;
@@ -126,7 +125,7 @@ static void advance(struct block *b, size_t col)
         x[i] += forward * hbar[i];
         h[i] = v[i] - mix * h[i];
     }
-    judge(s, c, sn, zetaold, thetabar, rhotemp, s->alpha);
+    judge(s, c, sn, zetaold, thetabar, s->alpha);
 }
 
 static kr_status iterate(struct kr_ctx *ctx, const struct kr_op *A, struct block *b, struct kr_solve_report *report)

@@ -137,13 +137,10 @@ START_TEST(a_damaged_header_is_found)
     ck_assert_int_eq(kr_dataset_save(&ctx, &sample, directory), KR_OK);
     int fd = open(path_of("x.npy"), O_RDWR);
     ck_assert_int_eq(pread(fd, header, 128, 0), 128);
-    size_t meaningful = (size_t)(strchr(header + 10, '}') - header);
-    for (size_t i = 0; i < meaningful; i++) {
+    for (size_t i = 0; i < sizeof header; i++) {
         ck_assert_int_eq(pwrite(fd, "7", 1, (off_t)i), 1);
         struct kr_dataset back = {0};
-        kr_status status = kr_dataset_map(&ctx, directory, &back);
-        bool in_punctuation = i == 10 || i > meaningful - 4;
-        ck_assert_msg(status == KR_INTERNAL || in_punctuation, "byte %zu", i);
+        ck_assert_msg(kr_dataset_map(&ctx, directory, &back) == KR_INTERNAL, "byte %zu", i);
         kr_dataset_unmap(&back);
         kr_ctx_clear_error(&ctx);
         ck_assert_int_eq(pwrite(fd, header + i, 1, (off_t)i), 1);

@@ -1,0 +1,173 @@
+# kriged: `make help` lists the targets. Sources are found by wildcard: a new file needs no edit.
+#
+#   src/<layer>/*.c            build/libkriged.a
+#   src/kriged.c               build/kriged
+#   tests/<layer>/test_*.c     build/tests/<layer>/test_*, one program each, linked with tests/main.c
+#   tests/bench/*.c            build/bench/*
+#
+# Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour), JOBS (test programs at a time), WERROR= (warnings
+# do not stop the build).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+BUILD ?= build
+JOBS ?= 2
+WERROR ?= -Werror
+
+sources := $(sort $(wildcard src/*/*.c))
+main_source := $(wildcard src/kriged.c)
+test_sources := $(sort $(wildcard tests/*/test_*.c))
+bench_sources := $(sort $(wildcard tests/bench/*.c))
+formatted := $(sort $(wildcard include/*/*.h src/*.c src/*/*.c src/*/*.h tests/*.c tests/*.h tests/*/*.c tests/*/*.h))
+
+objects := $(sources:%.c=$(BUILD)/%.o)
+library := $(BUILD)/libkriged.a
+binary := $(if $(main_source),$(BUILD)/kriged)
+tests := $(test_sources:tests/%.c=$(BUILD)/tests/%)
+benches := $(bench_sources:tests/bench/%.c=$(BUILD)/bench/%)
+
+.DEFAULT_GOAL := all
+.PHONY: all test test-programs asan lint bench demo nightly clean format api api-check help FORCE
+
+# ---- dependencies: looked for once, installed where they are missing (see deploy/install-deps.sh) -----------------------
+
+modules := libmicrohttpd jansson sqlite3 openblas libsodium
+test_modules := check libcurl
+ifneq ($(filter-out clean help format lint,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/config.mk
+endif
+
+$(BUILD)/config.mk: Makefile deploy/install-deps.sh
+	@mkdir -p $(@D)
+	@deploy/install-deps.sh
+	@{ echo "module_flags := $$(pkg-config --cflags $(modules))"; \
+	   echo "module_libs := $$(pkg-config --libs $(modules))"; \
+	   echo "test_flags := $$(pkg-config --cflags $(test_modules))"; \
+	   echo "test_libs := $$(pkg-config --libs $(test_modules))"; } > $@
+
+# ---- flags ---------------------------------------------------------------------------------------------------------------
+# No -ffast-math and no -march: the same bits on every machine of an instruction set; vector code chooses at run time.
+
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(WERROR)
+ifeq ($(SANITIZE),1)
+optimise := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+else
+optimise := -O3
+endif
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP
+CFLAGS += -std=gnu11 -g $(optimise) -fopenmp -fno-math-errno $(warnings)
+LDFLAGS += $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(comma)undefined) -fopenmp
+comma := ,
+libraries = $(module_libs) -lpthread -lm
+
+# ---- build ---------------------------------------------------------------------------------------------------------------
+
+all: $(library) $(binary)
+
+$(BUILD)/src/%.o: src/%.c Makefile $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	@echo "cc   $<"
+	@$(CC) $(CPPFLAGS) $(module_flags) $(CFLAGS) -c $< -o $@
+
+$(BUILD)/tests/%.o: tests/%.c Makefile $(BUILD)/config.mk
+	@mkdir -p $(@D)
+	@echo "cc   $<"
+	@$(CC) $(CPPFLAGS) -Itests $(module_flags) $(test_flags) $(CFLAGS) -c $< -o $@
+
+# Changes when a source comes or goes, so that the archive holds no object of a file that is gone.
+$(BUILD)/sources: FORCE
+	@mkdir -p $(@D)
+	@cmp -s $@ <<< '$(sources)' || cat > $@ <<< '$(sources)'
+
+$(library): $(objects) $(BUILD)/sources
+	@echo "ar   $@"
+	@rm -f $@
+	@ar rcs $@ $(objects)
+
+$(BUILD)/kriged: $(BUILD)/src/kriged.o $(library)
+	@echo "ld   $@"
+	@$(CC) $(LDFLAGS) $^ $(libraries) -o $@
+
+$(tests): %: %.o $(BUILD)/tests/main.o $(library)
+	@echo "ld   $@"
+	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
+
+$(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(library)
+	@mkdir -p $(@D)
+	@echo "ld   $@"
+	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
+
+.PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/src/%.o
+-include $(objects:.o=.d) $(tests:=.d) $(BUILD)/src/kriged.d $(BUILD)/tests/main.d \
+	$(bench_sources:tests/%.c=$(BUILD)/tests/%.d)
+
+# ---- checks --------------------------------------------------------------------------------------------------------------
+
+test: test-programs api-check
+
+test-programs: $(tests) $(binary)
+	@KRIGED_BINARY=$(CURDIR)/$(BUILD)/kriged JOBS=$(JOBS) tests/run.sh $(tests)
+
+# What the binary says about itself is committed.
+api-check: $(binary) | test-programs
+ifneq ($(main_source),)
+	@$(BUILD)/kriged openapi | diff -u api/openapi.json - >&2 || { echo "api/openapi.json is old: run make api" >&2; exit 1; }
+	@$(BUILD)/kriged manual | diff -u api/manual.md - >&2 || { echo "api/manual.md is old: run make api" >&2; exit 1; }
+	@echo "api/openapi.json and api/manual.md are what the binary prints"
+endif
+
+api: $(binary)
+	@mkdir -p api
+	@$(BUILD)/kriged openapi > $(BUILD)/openapi.json && mv $(BUILD)/openapi.json api/openapi.json
+	@$(BUILD)/kriged manual > $(BUILD)/manual.md && mv $(BUILD)/manual.md api/manual.md
+
+asan:
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 TEST_TIMEOUT=900 \
+		$(MAKE) BUILD=build/asan SANITIZE=1 test-programs
+
+lint:
+	@deploy/install-deps.sh lint
+	@clang-format-14 --dry-run -Werror $(formatted)
+	@tests/lint/layers.sh .
+	@tests/lint/budgets.sh .
+	@tests/lint/text.sh .
+	@tests/lint/selftest.sh
+	@echo "lint: clean"
+
+format:
+	@deploy/install-deps.sh lint
+	@clang-format-14 -i $(formatted)
+
+bench: $(benches) $(binary)
+	@for program in $(benches); do KRIGED_BINARY=$(CURDIR)/$(BUILD)/kriged OMP_WAIT_POLICY=passive "$$program"; done
+
+demo: $(BUILD)/kriged
+	@deploy/demo.sh $(BUILD)/kriged
+
+# Everything, one after the other, with time for the long versions of the tests that have one (KRIGED_NIGHTLY=1).
+nightly:
+	@export KRIGED_NIGHTLY=1 CK_TIMEOUT_MULTIPLIER=10 TEST_TIMEOUT=3600; \
+	for target in all lint test asan demo bench; do $(MAKE) $$target; done
+
+clean:
+	@rm -rf build
+
+help:
+	@echo "make          build/kriged and build/libkriged.a"
+	@echo "make test     the test programs, and that api/ is what the binary prints"
+	@echo "make asan     the test programs under the address and undefined-behaviour sanitizers"
+	@echo "make lint     formatting, layers, budgets and text"
+	@echo "make bench    the benchmarks"
+	@echo "make demo     a daemon tunes a model of the strength of concrete, over HTTP, in under a minute"
+	@echo "make nightly  all of these, with the long versions of the tests"
+	@echo "make format   formats the sources in place"
+	@echo "make api      writes api/openapi.json and api/manual.md anew"
+	@echo "make clean    removes build/"

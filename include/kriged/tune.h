@@ -1,0 +1,99 @@
+/*
+ * tune: the loop that tunes hyperparameters. A spec goes in, events come out; no threads, files or sockets.
+ *
+ * A run resumed from the checkpoint of any step takes the same further steps, to the last bit (a stop by seconds excepted).
+ */
+#ifndef KRIGED_TUNE_H
+#define KRIGED_TUNE_H
+
+#include "kriged/gp.h"
+#include "kriged/opt.h"
+
+/* S(enum suffix, name) */
+#define KR_TUNE_STOP_TABLE(S)                                                                                \
+    S(NONE, "none")                                                                                          \
+    S(GRADIENT, "gradient")       /* no entry of the projected gradient is above the tolerance */            \
+    S(PATIENCE, "patience")       /* no better loss for so many evaluations */                               \
+    S(EVALUATIONS, "evaluations") /* the limit of evaluations */                                             \
+    S(SECONDS, "seconds")         /* the limit of time */                                                    \
+    S(STUCK, "stuck")             /* the optimiser cannot improve; stop_detail says why */
+enum kr_tune_stop {
+#define KR_TUNE_STOP_ENUM(name, text) KR_TUNE_STOP_##name,
+    KR_TUNE_STOP_TABLE(KR_TUNE_STOP_ENUM)
+#undef KR_TUNE_STOP_ENUM
+};
+extern const char *const kr_tune_stop_names[];
+
+#define KR_STEP_FIELDS(F, S)                                                                                 \
+    F(S, INT, evaluation, _, "0", 0, 1e15, 0, "number of this evaluation, from 1")                           \
+    F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser so far")                       \
+    F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start, from 1")                                    \
+    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
+    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss so far")                             \
+    F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL,                                                    \
+      "largest entry of the projected gradient of what is minimised (mse: its logarithm) by the log-parameters") \
+    F(S, VALUES, parameters, _, NULL, 0, 0, 0, "values of all hyperparameters here, by name")                \
+    F(S, OBJECT, solver, kr_solve_report, NULL, 0, 0, 0, "what the linear solves of this evaluation did")    \
+    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run so far")
+KR_DECLARE(kr_step, KR_STEP_FIELDS);
+
+#define KR_WARNING_FIELDS(F, S)                                                                              \
+    F(S, TEXT, code, _, NULL, 0, 0, KR_REQUIRED, "what kind of warning")                                     \
+    F(S, TEXT, detail, _, NULL, 0, 0, KR_REQUIRED, "in words, with what to try")                             \
+    F(S, TEXT, parameter, _, NULL, 0, 0, KR_OMIT, "the hyperparameter it is about")
+KR_DECLARE(kr_warning, KR_WARNING_FIELDS);
+
+#define KR_PROGRESS_FIELDS(F, S)                                                                             \
+    F(S, INT, evaluation, _, "0", 0, 1e15, 0, "evaluations so far")                                          \
+    F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps so far")                                        \
+    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss of the last evaluation")                         \
+    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss so far")                             \
+    F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL, "as in the step events")                           \
+    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run so far")                                        \
+    F(S, REAL, seconds_left, _, NULL, 0, 1e15, KR_NULL, "until the limit of evaluations or of time, at most")
+KR_DECLARE(kr_progress, KR_PROGRESS_FIELDS);
+
+/* One event: a warning, or a step with its progress and the checkpoint from which a run continues after it. */
+struct kr_tune_event {
+    const struct kr_warning *warning;
+    const struct kr_step *step;
+    const struct kr_progress *progress;
+    size_t ncheckpoint;
+    const double *checkpoint;
+};
+typedef void kr_tune_sink(void *self, const struct kr_tune_event *event);
+
+#define KR_SCORES_FIELDS(F, S)                                                                               \
+    F(S, OPTIONAL, validation, kr_metrics, NULL, 0, 0, KR_OMIT, "of the validation rows, given the training rows") \
+    F(S, OPTIONAL, test, kr_metrics, NULL, 0, 0, KR_OMIT, "of the test rows, given all others")
+KR_DECLARE(kr_scores, KR_SCORES_FIELDS);
+#define KR_TUNE_METRICS_FIELDS(F, S)                                                                         \
+    F(S, OBJECT, initial, kr_scores, NULL, 0, 0, 0, "at the start values")                                   \
+    KR_SCORES_FIELDS(F, S)
+KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
+
+#define KR_TUNE_RESULT_FIELDS(F, S)                                                                          \
+    F(S, CHOICE, stop, kr_tune_stop, "none", 0, 0, 0, "which rule ended the run")                            \
+    F(S, TEXT, stop_detail, _, NULL, 0, 0, 0, "in words, with what to try")                                  \
+    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss: that of the parameters below")      \
+    F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "hyperparameters at the lowest loss")         \
+    F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores in the target's units, before and after")  \
+    F(S, INT, evaluations, _, "0", 0, 1e15, 0, "evaluations of the loss and its gradient")                   \
+    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run")                                               \
+    F(S, TEXT, model, _, NULL, 0, 0, KR_OMIT, "name of the model that the job left")
+KR_DECLARE(kr_tune_result, KR_TUNE_RESULT_FIELDS);
+
+/* INVALID at a parameter's pointer when its start lies outside its default bounds. */
+kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp) KR_MUST_CHECK;
+
+/*
+ * Minimises the objective of `gp` over its free parameters, by `optimizer` (a row of kr_optimizer_registry). `checkpoint` = what a step event
+ * carried, or NULL to begin. *theta (in the arena): the best parameters. A trial point where the loss cannot be computed shortens the step and is
+ * a warning; at the start it is the failure of the run. CANCELLED, TIME_LIMIT and MEMORY_LIMIT end it too. INTERNAL for a
+ * checkpoint of another run.
+ */
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer, size_t ncheckpoint,
+                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out,
+                  const double **theta) KR_MUST_CHECK;
+
+#endif

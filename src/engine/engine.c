@@ -1,0 +1,67 @@
+/* From a worker's message to the engine: the data set mapped, the op looked up. */
+#include "engine/engine.h"
+#include "wire/wire.h"
+
+#include <string.h>
+
+size_t kr_engine_budget(int workers)
+{
+    return kr_memory() / 10 * 9 / (size_t)(workers > 0 ? workers : 1);
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+/* The stored data set of a message, or none. */
+static kr_status open_source(struct kr_ctx *ctx, const json_t *dataset, struct kr_source *out)
+{
+    const json_t *meta = json_object_get(dataset, "meta"), *names = json_object_get(meta, "feature_names");
+    const char **features;
+    KR_TRY(kr_dataset_map(ctx, text_of(dataset, "directory"), &out->data));
+    out->name = text_of(dataset, "name");
+    out->sha256 = text_of(meta, "sha256");
+    if (json_array_size(names) != out->data.d)
+        return kr_fail(ctx, KR_INTERNAL, "", "data set %.64s names %zu features and has %zu", out->name, json_array_size(names),
+                       out->data.d);
+    KR_ALLOC(ctx, features, out->data.d);
+    for (size_t k = 0; k < out->data.d; k++)
+        features[k] = json_string_value(json_array_get(names, k));
+    out->data.feature_names = features;
+    out->data.target_name = text_of(meta, "target_name");
+    return KR_OK;
+}
+
+static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const char *op, json_t *request,
+                             const struct kr_source *source, struct kr_emit *emit, json_t **reply)
+{
+    if (strcmp(op, "gradient") == 0)
+        return kr_engine_gradient(ctx, request, source, reply);
+    if (!source)
+        return kr_fail(ctx, KR_INVALID, "/dataset", "is required");
+    if (strcmp(op, "check") == 0)
+        return kr_engine_check(ctx, request, source, reply);
+    return kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"), text_of(message, "model_directory"), emit,
+                          reply);
+}
+
+kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self, json_t **reply)
+{
+    const char *op = text_of(message, "op");
+    json_t *request = json_object_get(message, "request"), *dataset = json_object_get(message, "dataset");
+    const json_t *model = json_object_get(message, "model");
+    (void)self;
+    if (op && strcmp(op, "predict") == 0)
+        return kr_engine_predict(ctx, request, model, text_of(message, "directory"), reply);
+    if (op && strcmp(op, "weights") == 0)
+        return kr_engine_model_weights(ctx, model, text_of(message, "directory"), reply);
+    if (!op || (strcmp(op, "gradient") && strcmp(op, "check") && strcmp(op, "tune")))
+        return kr_fail(ctx, KR_INTERNAL, "", "a worker does not know the operation \"%.40s\"", op ? op : "");
+    struct kr_source source = {0};
+    kr_status status = dataset ? open_source(ctx, dataset, &source) : KR_OK;
+    if (status == KR_OK)
+        status = with_source(ctx, message, op, request, dataset ? &source : NULL, emit, reply);
+    kr_dataset_unmap(&source.data);
+    return status;
+}

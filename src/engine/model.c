@@ -1,0 +1,164 @@
+/* Model documents: made by a tuning run, opened for prediction. */
+#include "engine/model.h"
+#include "wire/wire.h"
+
+#include <string.h>
+
+KR_DEFINE(kr_model_source, KR_MODEL_SOURCE_FIELDS, "what a model was tuned on");
+KR_DEFINE(kr_model_standardisation, KR_STANDARDISATION_FIELDS, "constants of a standardisation");
+KR_DEFINE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS, "inputs and solved weights");
+KR_DEFINE(kr_model_document, KR_MODEL_DOCUMENT_FIELDS, "a tuned model");
+
+/* alpha takes the place of the target in the files. */
+static kr_status save_weights(struct kr_ctx *ctx, const struct kr_posterior *posterior, const char *directory)
+{
+    const struct kr_dataset data = {.n = posterior->x.n,
+                                    .d = posterior->x.d,
+                                    .x = posterior->x.x,
+                                    .y = posterior->alpha,
+                                    .noise_variance = posterior->noise};
+    return kr_dataset_save(ctx, &data, directory);
+}
+
+static kr_status weights_of(struct kr_ctx *ctx, const struct kr_posterior *posterior, struct kr_model_weights **out)
+{
+    double *rows;
+    const size_t n = posterior->x.n;
+    KR_ALLOC(ctx, *out, 1);
+    KR_TRY(kr_transpose(ctx, posterior->x.d, n, posterior->x.x, &rows));
+    **out = (struct kr_model_weights){.x = {n, posterior->x.d, rows}, .alpha = {n, (double *)posterior->alpha}};
+    if (posterior->noise)
+        (*out)->noise_variance = (struct kr_reals){n, (double *)posterior->noise};
+    return KR_OK;
+}
+
+/* The request's model with tuned values, read back into a document. */
+static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const json_t *request,
+                           struct kr_model_document *document)
+{
+    struct kr_model_spec spec;
+    json_t *tuned = kr_model_tuned(request, &gp->parameters, theta);
+    kr_status status = tuned ? kr_wire_read(ctx, &kr_model_spec_schema, tuned, "/model", &spec)
+                             : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
+    json_decref(tuned);
+    KR_TRY(status);
+    document->kernel = spec.kernel;
+    document->mean = spec.mean;
+    document->noise = spec.noise;
+    document->standardize = spec.standardize;
+    document->approximation = spec.approximation;
+    return KR_OK;
+}
+
+kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const struct kr_source *source,
+                        const json_t *request, const struct kr_tune_result *result, const char *directory, json_t **out)
+{
+    const struct kr_dataset *data = &source->data;
+    struct kr_solve_report report = {0};
+    struct kr_posterior posterior;
+    struct kr_model_document document = {
+        .format = KR_MODEL_FORMAT,
+        .version = KR_MODEL_VERSION,
+        .created_by = "kriged " KR_VERSION,
+        .dataset = {source->name, source->sha256, gp->fit.n, {data->d, (const char **)data->feature_names}, data->target_name},
+        .parameters = result->parameters,
+        .standardization = {{data->d, gp->scale.x_mean}, {data->d, gp->scale.x_sd}, gp->scale.y_mean, gp->scale.y_sd},
+        .loss = result->best_loss,
+        .metrics = result->metrics,
+        .solver = gp->spec->solver,
+        .request = (json_t *)request,
+    };
+    KR_TRY(set_model(ctx, gp, theta, request, &document));
+    KR_TRY(kr_posterior_init(ctx, gp, &gp->fit, theta, &posterior, &report));
+    KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &report));
+    if (directory)
+        KR_TRY(save_weights(ctx, &posterior, directory));
+    else
+        KR_TRY(weights_of(ctx, &posterior, &document.weights));
+    *out = kr_wire_write(&kr_model_document_schema, &document);
+    return *out ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
+}
+
+/* The kernel tree and theta of a document's values. */
+static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *document, struct kr_model *model)
+{
+    struct kr_posterior *p = &model->posterior;
+    struct kr_parameters parameters = {0};
+    struct kr_kernel *kernel;
+    double *theta;
+    KR_TRY(kr_kernel_build(ctx, &document->kernel, model->d, document->dataset.feature_names.items, "/kernel", "kernel",
+                           &parameters, &kernel));
+    p->kernel = kernel;
+    p->mean = (const struct kr_mean_type *)document->mean.type;
+    p->mean_first = parameters.count;
+    KR_TRY(p->mean->build(ctx, document->mean.options, model->d, "/mean", "mean", &parameters));
+    p->noise_index = parameters.count;
+    KR_ALLOC(ctx, theta, parameters.count + 1);
+    for (size_t i = 0; i < parameters.count; i++)
+        theta[i] = parameters.items[i].spec.value;
+    if (document->noise.variance.array)
+        return kr_fail(ctx, KR_INVALID, "/noise/variance", "must be one number, not an array");
+    theta[p->noise_index] = document->noise.variance.values[0].value;
+    p->theta = theta;
+    return KR_OK;
+}
+
+static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_weights *weights, struct kr_posterior *p)
+{
+    const size_t n = weights->x.rows, d = weights->x.cols;
+    double *x;
+    if (weights->alpha.count != n)
+        return kr_fail(ctx, KR_INVALID, "/weights/alpha", "must have one entry for each of %zu inputs, got %zu", n,
+                       weights->alpha.count);
+    if (weights->noise_variance.count && weights->noise_variance.count != n)
+        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance", "must have one entry for each of %zu inputs, got %zu", n,
+                       weights->noise_variance.count);
+    KR_TRY(kr_transpose(ctx, n, d, weights->x.items, &x));
+    p->x = (struct kr_points){n, d, n, x};
+    p->alpha = weights->alpha.items;
+    p->noise = weights->noise_variance.count ? weights->noise_variance.items : NULL;
+    return KR_OK;
+}
+
+static kr_status map_weights(struct kr_ctx *ctx, const char *directory, struct kr_model *model)
+{
+    struct kr_dataset *data = &model->mapping;
+    if (!directory)
+        return kr_fail(ctx, KR_INVALID, "/weights", "is required: this model came without its weights");
+    KR_TRY(kr_dataset_map(ctx, directory, data));
+    model->posterior.x = (struct kr_points){data->n, data->d, data->n, data->x};
+    model->posterior.alpha = data->y;
+    model->posterior.noise = data->noise_variance;
+    return KR_OK;
+}
+
+kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *directory, struct kr_model *out)
+{
+    struct kr_model_document *document = &out->document;
+    memset(out, 0, sizeof *out);
+    KR_TRY(kr_wire_read(ctx, &kr_model_document_schema, (json_t *)json, "", document));
+    if (strcmp(document->format, KR_MODEL_FORMAT) != 0)
+        return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"", document->format);
+    out->d = document->dataset.feature_names.count;
+    if (document->standardization.x_mean.count != out->d || document->standardization.x_sd.count != out->d)
+        return kr_fail(ctx, KR_INVALID, "/standardization", "must have one mean and one sd for each of %zu features", out->d);
+    KR_TRY(build(ctx, document, out));
+    KR_TRY(document->weights ? take_weights(ctx, document->weights, &out->posterior) : map_weights(ctx, directory, out));
+    if (out->posterior.x.d != out->d)
+        return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", out->d, out->posterior.x.d);
+    out->posterior.solver = &document->solver;
+    return KR_OK;
+}
+
+kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory, json_t **out)
+{
+    struct kr_model opened;
+    KR_TRY(kr_model_open(ctx, model, directory, &opened));
+    kr_status status = KR_OK;
+    if (!opened.document.weights)
+        status = weights_of(ctx, &opened.posterior, &opened.document.weights);
+    *out = status == KR_OK ? kr_wire_write(&kr_model_document_schema, &opened.document) : NULL;
+    kr_dataset_unmap(&opened.mapping);
+    KR_TRY(status);
+    return *out ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
+}

@@ -1,0 +1,72 @@
+/* The model of a request with tuned values: every parameter knows the JSON pointer of its value. */
+#include "engine/model.h"
+#include "wire/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The place that a pointer names: a member of an object or an element of an array. */
+struct place {
+    json_t *parent;
+    char key[128];
+};
+
+static json_t *look(const struct place *place)
+{
+    return json_is_array(place->parent) ? json_array_get(place->parent, strtoul(place->key, NULL, 10))
+                                        : json_object_get(place->parent, place->key);
+}
+
+/* Steals `value`. */
+static int put(const struct place *place, json_t *value)
+{
+    return json_is_array(place->parent) ? json_array_set_new(place->parent, strtoul(place->key, NULL, 10), value)
+                                        : json_object_set_new(place->parent, place->key, value);
+}
+
+/* Pointers of parameters name members of our own tables: no escapes. */
+static struct place find(json_t *root, const char *pointer)
+{
+    struct place place = {.parent = root};
+    for (;;) {
+        const char *token = pointer + 1;
+        size_t length = strcspn(token, "/");
+        if (length >= sizeof place.key)
+            length = sizeof place.key - 1;
+        memcpy(place.key, token, length);
+        place.key[length] = 0;
+        pointer = token + length;
+        if (*pointer != '/')
+            return place;
+        place.parent = look(&place);
+    }
+}
+
+/* What stands there, a number or {"value", ..}, with another value. */
+static json_t *with_value(const json_t *old, double value)
+{
+    if (!json_is_object(old))
+        return kr_json_real(value);
+    json_t *copy = json_deep_copy(old);
+    json_object_set_new(copy, "value", kr_json_real(value));
+    return copy;
+}
+
+json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parameters, const double *theta)
+{
+    json_t *root = json_pack("{s:o}", "model", json_deep_copy(json_object_get(request, "model")));
+    for (size_t p = 0, count; root && p < parameters->count; p += count) {
+        const char *pointer = parameters->items[p].pointer;
+        const struct place place = find(root, pointer);
+        for (count = 1; p + count < parameters->count && !strcmp(parameters->items[p + count].pointer, pointer);)
+            count++;
+        const json_t *old = look(&place);
+        json_t *now = count == 1 ? with_value(old, theta[p]) : json_array();
+        for (size_t k = 0; count > 1 && k < count; k++) /* one value, given for every feature */
+            json_array_append_new(now, with_value(old, theta[p + k]));
+        put(&place, now);
+    }
+    json_t *model = json_incref(json_object_get(root, "model"));
+    json_decref(root);
+    return model;
+}

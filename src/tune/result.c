@@ -1,0 +1,93 @@
+/* What a run leaves: the reason of its end in words, warnings, scores before and after. */
+#include "tune/run.h"
+
+#include <math.h>
+
+KR_DEFINE(kr_scores, KR_SCORES_FIELDS, "scores of held-out rows, target's units");
+KR_DEFINE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS, "scores before and after tuning");
+KR_DEFINE(kr_tune_result, KR_TUNE_RESULT_FIELDS, "what a tuning run found");
+
+enum { SAFE_HOLD_OUT_ROWS = 2000 };
+
+void kr_run_warn_start(const struct run *run)
+{
+    const size_t rows = run->gp->fit.n;
+    if (rows < SAFE_HOLD_OUT_ROWS)
+        kr_run_warn(run, "small-hold-out", NULL,
+                    "one hold-out of %zu among %zu rows is easily overfitted below %d rows: keep test rows, and prefer to hold "
+                    "out 35 to 50 %%",
+                    run->gp->validation.n, rows, SAFE_HOLD_OUT_ROWS);
+}
+
+/* A best value this close to a bound, in coordinates, sits on it. */
+static const double at_bound = 1e-6;
+
+void kr_run_warn_bounds(const struct run *run)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        const char *name = run->names[run->index[i]];
+        const bool low = run->best_z[i] - run->lower[i] < at_bound, high = run->upper[i] - run->best_z[i] < at_bound;
+        if (low || high)
+            kr_run_warn(run, "at-bound", name, "%s ended at its %s bound: the data may not determine it; fix it, or give other bounds",
+                        name, low ? "lower" : "upper");
+    }
+}
+
+static kr_status score(struct run *run, const double *theta, struct kr_metrics **validation, struct kr_metrics **test)
+{
+    const struct kr_gp *gp = run->gp;
+    KR_ALLOC(run->ctx, *validation, 1);
+    KR_TRY(kr_gp_score(run->ctx, gp, &gp->train, &gp->validation, theta, *validation));
+    if (!gp->test.n)
+        return KR_OK;
+    KR_ALLOC(run->ctx, *test, 1);
+    return kr_gp_score(run->ctx, gp, &gp->fit, &gp->test, theta, *test);
+}
+
+static char *stop_detail(const struct run *run)
+{
+    struct kr_ctx *ctx = run->ctx;
+    const double *c = run->checkpoint;
+    switch ((enum kr_tune_stop)c[STOP]) {
+    case KR_TUNE_STOP_GRADIENT:
+        return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum", run->rules->gradient_tolerance);
+    case KR_TUNE_STOP_PATIENCE:
+        return kr_printf(ctx, "no better loss for %zu evaluations", run->rules->patience);
+    case KR_TUNE_STOP_EVALUATIONS:
+        return run->n == 0                       ? kr_printf(ctx, "every hyperparameter is fixed: the start values are scored")
+               : run->rules->max_evaluations == 0 ? kr_printf(ctx, "max_evaluations is 0: the start values are scored")
+                                                  : kr_printf(ctx, "the limit of %zu evaluations; the loss may still fall",
+                                                              run->rules->max_evaluations);
+    case KR_TUNE_STOP_SECONDS:
+        return kr_printf(ctx, "the limit of %g seconds after %.0f evaluations; the loss may still fall", run->rules->seconds,
+                         c[EVALUATIONS]);
+    case KR_TUNE_STOP_STUCK:
+        return kr_strdup(ctx, run->optimizer->stuck(run->state));
+    default:
+        return kr_strdup(ctx, "");
+    }
+}
+
+kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const double **theta)
+{
+    const double *c = run->checkpoint;
+    /* Without an accepted evaluation the start values themselves, not their images through the logarithm. */
+    double *best = run->gp->start;
+    if (c[EVALUATIONS] > 0) {
+        best = run->theta;
+        kr_run_theta(run, run->best_z, best);
+        kr_run_warn_bounds(run);
+    }
+    *out = (struct kr_tune_result){.stop = (int)c[STOP],
+                                   .stop_detail = stop_detail(run),
+                                   .best_loss = c[BEST_LOSS],
+                                   .evaluations = (size_t)c[EVALUATIONS]};
+    if (!out->stop_detail)
+        return run->ctx->error.status;
+    KR_TRY(score(run, run->gp->start, &out->metrics.initial.validation, &out->metrics.initial.test));
+    KR_TRY(score(run, best, &out->metrics.validation, &out->metrics.test));
+    KR_TRY(kr_parameters_report(run->ctx, run->gp, best, run->best_gradient, &out->parameters));
+    out->seconds = kr_seconds() - run->began;
+    *theta = best;
+    return KR_OK;
+}

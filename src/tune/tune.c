@@ -1,0 +1,268 @@
+/*
+ * The tuning loop: ask, evaluate, tell, emit; and the rules that end it. One evaluation costs what kr_objective_eval says; the loop
+ * adds O(parameters). Everything that decides about later steps is in the checkpoint, the decision to stop included.
+ */
+#include "tune/run.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+KR_DEFINE(kr_step, KR_STEP_FIELDS, "one evaluation of a tuning run");
+KR_DEFINE(kr_warning, KR_WARNING_FIELDS, "something that a user should know");
+KR_DEFINE(kr_progress, KR_PROGRESS_FIELDS, "how far a run has come");
+
+const char *const kr_tune_stop_names[] = {
+#define STOP_NAME(name, text) text,
+    KR_TUNE_STOP_TABLE(STOP_NAME)
+#undef STOP_NAME
+        NULL};
+
+enum { CHECKPOINT_LAYOUT = 1 };
+enum { WARNED_CONVERGENCE = 1 };
+
+/* A lower objective counts as progress for `patience` from this relative change on. */
+static const double least_progress = 1e-9;
+
+void kr_run_warn(const struct run *run, const char *code, const char *parameter, const char *format, ...)
+{
+    char detail[768];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    const struct kr_warning warning = {code, detail, parameter};
+    run->sink(run->self, &(struct kr_tune_event){.warning = &warning});
+}
+
+void kr_run_theta(const struct run *run, const double *z, double *theta)
+{
+    memcpy(theta, run->gp->start, run->gp->parameters.count * sizeof *theta);
+    for (size_t i = 0; i < run->n; i++)
+        theta[run->index[i]] = kr_from_coordinate(run->gp->parameters.items[run->index[i]].positive, z[i]);
+}
+
+kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp)
+{
+    for (size_t p = 0; p < gp->parameters.count; p++) {
+        const struct kr_parameter *parameter = &gp->parameters.items[p];
+        double lower, upper;
+        kr_parameter_bounds(gp, p, &lower, &upper);
+        if (!parameter->spec.fixed && (gp->start[p] < lower || gp->start[p] > upper))
+            return kr_fail(ctx, KR_INVALID, parameter->pointer,
+                           "starts outside the default bounds [%.4g, %.4g] of %.100s, got %g: give bounds, or another start",
+                           lower, upper, parameter->name, gp->start[p]);
+    }
+    return KR_OK;
+}
+
+static kr_status allocate(struct run *run)
+{
+    struct kr_ctx *ctx = run->ctx;
+    const struct kr_parameters *parameters = &run->gp->parameters;
+    KR_ALLOC(ctx, run->index, parameters->count);
+    KR_ALLOC(ctx, run->names, parameters->count);
+    for (size_t p = 0; p < parameters->count; p++) {
+        run->names[p] = parameters->items[p].name;
+        if (!parameters->items[p].spec.fixed)
+            run->index[run->n++] = p;
+    }
+    KR_ALLOC(ctx, run->lower, run->n);
+    KR_ALLOC(ctx, run->upper, run->n);
+    KR_ALLOC(ctx, run->z, run->n);
+    KR_ALLOC(ctx, run->g, run->n);
+    KR_ALLOC(ctx, run->theta, parameters->count);
+    KR_ALLOC(ctx, run->gradient, parameters->count);
+    run->size = HEAD + run->n + parameters->count + run->optimizer->state_size(run->options, run->n);
+    KR_ALLOC(ctx, run->checkpoint, run->size);
+    run->best_z = run->checkpoint + HEAD;
+    run->best_gradient = run->best_z + run->n;
+    run->state = run->best_gradient + parameters->count;
+    return KR_OK;
+}
+
+static kr_status begin(struct run *run, size_t ncheckpoint, const double *checkpoint)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        const struct kr_parameter *parameter = &run->gp->parameters.items[run->index[i]];
+        double lower, upper;
+        kr_parameter_bounds(run->gp, run->index[i], &lower, &upper);
+        run->lower[i] = kr_to_coordinate(parameter->positive, lower);
+        run->upper[i] = kr_to_coordinate(parameter->positive, upper);
+        run->z[i] = kr_to_coordinate(parameter->positive, run->gp->start[run->index[i]]);
+    }
+    if (checkpoint) {
+        if (ncheckpoint != run->size || checkpoint[LAYOUT] != CHECKPOINT_LAYOUT)
+            return kr_fail(run->ctx, KR_INTERNAL, "", "the checkpoint is of another run: %zu numbers, not %zu", ncheckpoint,
+                           run->size);
+        memcpy(run->checkpoint, checkpoint, run->size * sizeof *checkpoint);
+    } else {
+        run->checkpoint[LAYOUT] = CHECKPOINT_LAYOUT;
+        run->checkpoint[REFERENCE] = run->checkpoint[BEST_OBJECTIVE] = run->checkpoint[BEST_LOSS] = INFINITY;
+        memcpy(run->best_z, run->z, run->n * sizeof *run->z);
+        run->optimizer->init(run->options, run->n, run->lower, run->upper, run->z, run->state);
+        kr_run_warn_start(run);
+    }
+    run->began = kr_seconds() - run->checkpoint[SECONDS];
+    return KR_OK;
+}
+
+/* Is this failure one of the point, so that a shorter step may avoid it? */
+static bool trial_failed(kr_status status)
+{
+    return status == KR_NOT_POSITIVE_DEFINITE || status == KR_NON_FINITE;
+}
+
+static void warn_trial(const struct run *run)
+{
+    char where[320];
+    size_t used = 0;
+    where[0] = 0;
+    for (size_t i = 0; i < run->n && used < sizeof where - 1; i++)
+        used += (size_t)snprintf(where + used, sizeof where - used, "%s%s = %.4g", i ? ", " : "", run->names[run->index[i]],
+                                 run->theta[run->index[i]]);
+    kr_run_warn(run, kr_status_slug(run->ctx->error.status), NULL, "%.300s (at %s); a shorter step is tried",
+                run->ctx->error.detail, where);
+}
+
+/* The objective at run->z: its value (infinite where it cannot be had) and gradient by the coordinates. */
+static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, double *objective)
+{
+    struct kr_ctx *ctx = run->ctx;
+    const struct kr_mark mark = kr_mark(ctx);
+    kr_run_theta(run, run->z, run->theta);
+    kr_status status = kr_objective_eval(ctx, run->gp, run->theta, false, evaluation, run->gradient);
+    if (status != KR_OK) {
+        if (!trial_failed(status) || run->checkpoint[EVALUATIONS] == 0)
+            return status;
+        warn_trial(run);
+        kr_ctx_clear_error(ctx);
+        kr_release(ctx, mark);
+        evaluation->loss = NAN;
+        *objective = INFINITY;
+        return KR_OK;
+    }
+    const double scale = run->by_logarithm ? 1 / evaluation->loss : 1;
+    *objective = run->by_logarithm ? log(evaluation->loss) : evaluation->loss;
+    for (size_t i = 0; i < run->n; i++) {
+        const size_t p = run->index[i];
+        run->g[i] = scale * kr_coordinate_gradient(run->gp->parameters.items[p].positive, run->theta[p], run->gradient[p]);
+    }
+    if (!kr_solve_converged(&evaluation->solver) && !((int)run->checkpoint[WARNED] & WARNED_CONVERGENCE)) {
+        run->checkpoint[WARNED] = (int)run->checkpoint[WARNED] | WARNED_CONVERGENCE;
+        kr_run_warn(run, kr_status_slug(KR_NOT_CONVERGED), NULL,
+                    "evaluation %.0f: %s ended by \"%s\" with a true residual of %.2g, not %.2g: loss and gradient are less exact. "
+                    "Allow more iterations, raise the noise's lower bound, or take cholesky. Said once a run",
+                    run->checkpoint[EVALUATIONS] + 1, evaluation->solver.type, kr_stop_names[evaluation->solver.stop],
+                    evaluation->solver.residual, run->gp->spec->solver.rtol);
+    }
+    return KR_OK;
+}
+
+/* Keeps the best point and counts evaluations without progress. Is this the best one? */
+static bool account(struct run *run, double objective, double loss)
+{
+    double *c = run->checkpoint;
+    c[EVALUATIONS]++;
+    c[SINCE_BETTER]++;
+    if (objective < c[REFERENCE] - least_progress * (1 + fabs(c[REFERENCE])) || (isinf(c[REFERENCE]) && isfinite(objective))) {
+        c[REFERENCE] = objective;
+        c[SINCE_BETTER] = 0;
+    }
+    if (!(objective < c[BEST_OBJECTIVE]))
+        return false;
+    c[BEST_OBJECTIVE] = objective;
+    c[BEST_LOSS] = loss;
+    memcpy(run->best_z, run->z, run->n * sizeof *run->z);
+    memcpy(run->best_gradient, run->gradient, run->gp->parameters.count * sizeof *run->gradient);
+    return true;
+}
+
+static void emit_step(struct run *run, const struct kr_evaluation *evaluation, double norm)
+{
+    const double *c = run->checkpoint;
+    const size_t done = (size_t)c[EVALUATIONS], most = run->rules->max_evaluations;
+    const double seconds = c[SECONDS];
+    double left = seconds / (double)done * (double)(most > done ? most - done : 0);
+    if (run->rules->seconds - seconds < left)
+        left = fmax(run->rules->seconds - seconds, 0);
+    const struct kr_step step = {
+        .evaluation = done,
+        .iteration = (size_t)run->state[0],
+        .restart = 1,
+        .loss = evaluation->loss,
+        .best_loss = c[BEST_LOSS],
+        .gradient_norm = norm,
+        .parameters = {run->gp->parameters.count, run->names, run->theta},
+        .solver = evaluation->solver,
+        .seconds = seconds,
+    };
+    const struct kr_progress progress = {done, step.iteration, step.loss, step.best_loss, norm, seconds, left};
+    run->sink(run->self,
+              &(struct kr_tune_event){.step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
+}
+
+/* The rule that ends the run after this evaluation, if any; most telling first. */
+static enum kr_tune_stop rule(const struct run *run, bool best, double norm, bool going)
+{
+    const double *c = run->checkpoint;
+    if (best && norm <= run->rules->gradient_tolerance)
+        return KR_TUNE_STOP_GRADIENT;
+    if (!going)
+        return KR_TUNE_STOP_STUCK;
+    if (c[EVALUATIONS] >= (double)run->rules->max_evaluations)
+        return KR_TUNE_STOP_EVALUATIONS;
+    if (c[SINCE_BETTER] >= (double)run->rules->patience)
+        return KR_TUNE_STOP_PATIENCE;
+    if (c[SECONDS] >= run->rules->seconds)
+        return KR_TUNE_STOP_SECONDS;
+    return KR_TUNE_STOP_NONE;
+}
+
+static kr_status step(struct run *run)
+{
+    struct kr_evaluation evaluation;
+    double objective, norm = NAN;
+    KR_TRY(kr_poll(run->ctx));
+    run->optimizer->ask(run->options, run->n, run->lower, run->upper, run->state, run->z);
+    KR_TRY(evaluate(run, &evaluation, &objective));
+    if (isfinite(objective))
+        norm = kr_projected_gradient_norm(run->n, run->lower, run->upper, run->z, run->g);
+    const bool best = account(run, objective, evaluation.loss);
+    const bool going = run->optimizer->tell(run->options, run->n, run->lower, run->upper, run->state, run->z, objective, run->g);
+    run->checkpoint[SECONDS] = kr_seconds() - run->began;
+    run->checkpoint[STOP] = rule(run, best, norm, going);
+    emit_step(run, &evaluation, norm);
+    return KR_OK;
+}
+
+/* A single evaluation at the start: what max_evaluations = 0 and a model without free parameters score. */
+static kr_status score_start(struct run *run)
+{
+    struct kr_evaluation evaluation;
+    KR_TRY(kr_objective_eval(run->ctx, run->gp, run->gp->start, false, &evaluation, run->best_gradient));
+    run->checkpoint[BEST_LOSS] = evaluation.loss;
+    run->checkpoint[STOP] = KR_TUNE_STOP_EVALUATIONS;
+    return KR_OK;
+}
+
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer, size_t ncheckpoint,
+                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out, const double **theta)
+{
+    struct run run = {.ctx = ctx,
+                      .gp = gp,
+                      .optimizer = (const struct kr_optimizer_type *)optimizer->type,
+                      .options = optimizer->options,
+                      .rules = optimizer->options,
+                      .by_logarithm = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->by_logarithm,
+                      .sink = sink,
+                      .self = self};
+    KR_TRY(kr_tune_check(ctx, gp));
+    KR_TRY(allocate(&run));
+    KR_TRY(begin(&run, ncheckpoint, checkpoint));
+    if (run.n == 0 || run.rules->max_evaluations == 0)
+        KR_TRY(score_start(&run));
+    while (run.checkpoint[STOP] == KR_TUNE_STOP_NONE)
+        KR_TRY(step(&run));
+    return kr_run_finish(&run, out, theta);
+}

@@ -1,0 +1,141 @@
+/* Arrays and maps of plain values. A matrix is checked for its shape before it gets memory: m x n is what a body of m + n may claim. */
+#include "wire/impl.h"
+
+static kr_status read_ints(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                           const struct wire_path *path, struct kr_ints *out)
+{
+    out->count = json_array_size(json);
+    KR_ALLOC(ctx, out->items, out->count);
+    for (size_t i = 0; i < out->count; i++) {
+        const struct wire_path at = {path, NULL, i};
+        uint64_t value = 0;
+        KR_TRY(wire_read_integer(ctx, field, json_array_get(json, i), &at, &value));
+        out->items[i] = value;
+    }
+    return KR_OK;
+}
+
+static kr_status read_numbers(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                              const struct wire_path *path, double *out)
+{
+    const size_t count = json_array_size(json);
+    for (size_t i = 0; i < count; i++) {
+        const struct wire_path at = {path, NULL, i};
+        KR_TRY(wire_read_real(ctx, field, json_array_get(json, i), &at, &out[i]));
+    }
+    return KR_OK;
+}
+
+static kr_status read_reals(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                            const struct wire_path *path, struct kr_reals *out)
+{
+    out->count = json_array_size(json);
+    KR_ALLOC(ctx, out->items, out->count);
+    return read_numbers(ctx, field, json, path, out->items);
+}
+
+static kr_status check_rows(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path)
+{
+    if (json_array_size(json) == 0)
+        return wire_refuse(ctx, path, "must have at least one row");
+    const size_t cols = json_array_size(json_array_get(json, 0));
+    for (size_t i = 0; i < json_array_size(json); i++) {
+        const struct wire_path at = {path, NULL, i};
+        const json_t *row = json_array_get(json, i);
+        if (!json_is_array(row))
+            return wire_refuse_type(ctx, &at, "an array", row);
+        if (json_array_size(row) == 0)
+            return wire_refuse(ctx, &at, "must have at least one number");
+        if (json_array_size(row) != cols)
+            return wire_refuse(ctx, &at, "must be as long as the first row: %zu numbers, got %zu", cols, json_array_size(row));
+    }
+    return KR_OK;
+}
+
+static kr_status read_matrix(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                             const struct wire_path *path, struct kr_matrix *out)
+{
+    KR_TRY(check_rows(ctx, json, path));
+    out->rows = json_array_size(json);
+    out->cols = json_array_size(json_array_get(json, 0));
+    KR_ALLOC(ctx, out->items, out->rows * out->cols);
+    for (size_t i = 0; i < out->rows; i++) {
+        const struct wire_path at = {path, NULL, i};
+        KR_TRY(read_numbers(ctx, field, json_array_get(json, i), &at, out->items + i * out->cols));
+    }
+    return KR_OK;
+}
+
+static kr_status read_texts(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path, struct kr_texts *out)
+{
+    out->count = json_array_size(json);
+    KR_ALLOC(ctx, out->items, out->count);
+    for (size_t i = 0; i < out->count; i++) {
+        const struct wire_path at = {path, NULL, i};
+        KR_TRY(wire_read_text(ctx, json_array_get(json, i), &at, &out->items[i]));
+    }
+    return KR_OK;
+}
+
+static kr_status read_map(struct kr_ctx *ctx, json_t *json, const struct wire_path *path, struct kr_map *out)
+{
+    const char *name;
+    json_t *value;
+    size_t i = 0;
+    KR_ALLOC(ctx, out->names, json_object_size(json));
+    KR_ALLOC(ctx, out->texts, json_object_size(json));
+    json_object_foreach(json, name, value)
+    {
+        const struct wire_path at = {path, name, 0};
+        if (!(out->names[i] = kr_strdup(ctx, name)))
+            return ctx->error.status;
+        KR_TRY(wire_read_text(ctx, value, &at, &out->texts[i]));
+        out->count = ++i;
+    }
+    return KR_OK;
+}
+
+static kr_status read_values(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                             const struct wire_path *path, struct kr_values *out)
+{
+    const char *name, **names;
+    double *values;
+    json_t *value;
+    size_t i = 0;
+    KR_ALLOC(ctx, names, json_object_size(json));
+    KR_ALLOC(ctx, values, json_object_size(json));
+    json_object_foreach(json, name, value)
+    {
+        const struct wire_path at = {path, name, 0};
+        if (!(names[i] = kr_strdup(ctx, name)))
+            return ctx->error.status;
+        values[i] = __builtin_nan(""); /* written as null */
+        if (!json_is_null(value))
+            KR_TRY(wire_read_real(ctx, field, value, &at, &values[i]));
+        i++;
+    }
+    *out = (struct kr_values){i, names, values};
+    return KR_OK;
+}
+
+kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json, const struct wire_path *path,
+                          void *out)
+{
+    const bool object = field->kind == KR_KIND_MAP || field->kind == KR_KIND_VALUES;
+    if (object ? !json_is_object(json) : !json_is_array(json))
+        return wire_refuse_type(ctx, path, object ? "an object" : "an array", json);
+    switch (field->kind) {
+    case KR_KIND_INTS:
+        return read_ints(ctx, field, json, path, out);
+    case KR_KIND_REALS:
+        return read_reals(ctx, field, json, path, out);
+    case KR_KIND_MATRIX:
+        return read_matrix(ctx, field, json, path, out);
+    case KR_KIND_TEXTS:
+        return read_texts(ctx, json, path, out);
+    case KR_KIND_MAP:
+        return read_map(ctx, json, path, out);
+    default:
+        return read_values(ctx, field, json, path, out);
+    }
+}

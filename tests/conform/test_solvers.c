@@ -1,0 +1,393 @@
+/*
+ * What every solver owes: known solutions, a report that says what was measured, stops as facts, a derivative, and the
+ * same bits for any number of threads.
+ */
+#include "models.h"
+
+#include <cblas.h>
+
+extern void dgesv_(const int *n, const int *k, double *A, const int *lda, int *pivots, double *B, const int *ldb, int *info);
+
+/* What a method does with a matrix that is not positive definite. A new method needs a row here. */
+static const struct behaviour {
+    const char *name;
+    kr_status open;    /* of the factorisation */
+    enum kr_stop stop; /* of the solve */
+    bool iterates;
+} behaviours[] = {
+    {"cholesky", KR_NOT_POSITIVE_DEFINITE, KR_STOP_NONE, false},
+    {"cg", KR_OK, KR_STOP_BREAKDOWN, true},
+    {"lsmr", KR_OK, KR_STOP_RTOL, true}, /* solves any system */
+};
+
+static const struct behaviour *behaviour_of(const char *name)
+{
+    for (size_t b = 0; b < sizeof behaviours / sizeof *behaviours; b++)
+        if (strcmp(behaviours[b].name, name) == 0)
+            return &behaviours[b];
+    ck_abort_msg("the solver %s has no row in this test", name);
+    return NULL;
+}
+
+static double *normal(struct kr_ctx *ctx, size_t count, uint64_t seed)
+{
+    struct kr_rng rng;
+    double *values = kr_alloc(ctx, count, sizeof *values);
+    kr_rng_init(&rng, seed, 2);
+    for (size_t i = 0; i < count; i++)
+        values[i] = kr_rng_normal(&rng);
+    return values;
+}
+
+/* A = Q diag(w) Q', Q a product of three reflections: all about it is known. */
+static double *from_eigenvalues(struct kr_ctx *ctx, size_t n, const double *w)
+{
+    double *A = kr_alloc(ctx, n * n, sizeof *A), *row = kr_alloc(ctx, n, sizeof *row);
+    for (size_t i = 0; i < n; i++)
+        A[i + i * n] = w[i];
+    for (uint64_t reflection = 0; reflection < 3; reflection++) {
+        double *v = normal(ctx, n, 10 + reflection), factor = -2 / cblas_ddot((int)n, v, 1, v, 1);
+        cblas_dgemv(CblasColMajor, CblasTrans, (int)n, (int)n, 1, A, (int)n, v, 1, 0, row, 1);
+        cblas_dger(CblasColMajor, (int)n, (int)n, factor, v, 1, row, 1, A, (int)n);
+        cblas_dgemv(CblasColMajor, CblasNoTrans, (int)n, (int)n, 1, A, (int)n, v, 1, 0, row, 1);
+        cblas_dger(CblasColMajor, (int)n, (int)n, factor, row, 1, v, 1, A, (int)n);
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            A[i + j * n] = A[j + i * n] = 0.5 * (A[i + j * n] + A[j + i * n]);
+    return A;
+}
+
+/* Eigenvalues from 1 to 1/condition, evenly by their logarithms. */
+static double *spectrum(struct kr_ctx *ctx, size_t n, double condition)
+{
+    double *w = kr_alloc(ctx, n, sizeof *w);
+    for (size_t i = 0; i < n; i++)
+        w[i] = pow(condition, -(double)i / (double)(n - 1));
+    return w;
+}
+
+struct problem {
+    size_t n, k;
+    double *A, *truth, *B, *X, *residual;
+    struct kr_op op;
+    struct kr_solver_options options;
+    struct kr_solve_report report;
+};
+
+/* k columns of a known solution; column 1 is zero. X holds rubbish before the solve. */
+static void prepare(struct kr_ctx *ctx, const struct kr_type *solver, size_t n, size_t k, const double *eigenvalues, double rtol,
+                    struct problem *p)
+{
+    *p = (struct problem){.n = n, .k = k, .A = from_eigenvalues(ctx, n, eigenvalues), .truth = normal(ctx, n * k, 1)};
+    p->B = kr_alloc(ctx, n * k, sizeof *p->B);
+    p->X = normal(ctx, n * k, 2);
+    p->residual = normal(ctx, n * k, 3);
+    if (k > 1)
+        memset(p->truth + n, 0, n * sizeof *p->truth);
+    OK(kr_op_dense(ctx, n, n, p->A, &p->op));
+    OK(kr_op_apply(ctx, &p->op, k, p->truth, p->B));
+    OK(kr_schema_init(ctx, &kr_solver_options_schema, &p->options));
+    p->options.type = solver;
+    p->options.rtol = rtol;
+}
+
+static void solve(struct kr_ctx *ctx, struct problem *p)
+{
+    struct kr_solver solver;
+    OK(kr_solver_open(ctx, &p->options, &p->op, &solver));
+    OK(kr_solver_solve(ctx, &solver, p->k, p->B, p->X, p->residual, &p->report));
+}
+
+/* The report and the residual against B - A X in long double. Rounding alone may differ. */
+static void check_residual(const struct problem *p, const char *name)
+{
+    double worst = 0, rounding = 0;
+    for (size_t c = 0; c < p->k; c++) {
+        const double *b = p->B + c * p->n, *x = p->X + c * p->n;
+        long double square = 0, norm_b = cblas_dnrm2((int)p->n, b, 1), norm_x = cblas_dnrm2((int)p->n, x, 1);
+        for (size_t i = 0; i < p->n; i++) {
+            long double r = b[i];
+            for (size_t j = 0; j < p->n; j++)
+                r -= (long double)p->A[i + j * p->n] * x[j];
+            CLOSE(p->residual[c * p->n + i], (double)r, (double)(norm_x + norm_b), 1e-14, "%s, residual %zu of %zu", name, i, c);
+            square += r * r;
+        }
+        if (norm_b > 0) {
+            worst = fmax(worst, (double)(sqrtl(square) / norm_b));
+            rounding = fmax(rounding, (double)((norm_x + norm_b) / norm_b) * 1e-14);
+        }
+    }
+    ck_assert_msg(fabs(p->report.residual - worst) <= 1e-6 * worst + rounding, "%s: reports %g, true is %g", name,
+                  p->report.residual, worst);
+}
+
+#define EACH_SOLVER(ctx, solver)                                                                             \
+    struct kr_ctx context_, *ctx = &context_;                                                                \
+    kr_ctx_init(ctx, 0);                                                                                     \
+    ctx->threads = 2;                                                                                        \
+    for (const struct kr_type *const *row_ = kr_solver_registry.rows, *solver; (solver = *row_); row_++)
+
+START_TEST(known_solutions)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        for (double condition = 1e2; condition < 2e6; condition *= 1e2) {
+            struct kr_mark mark = kr_mark(ctx);
+            struct problem p;
+            const size_t n = 230;
+            char name[64];
+            snprintf(name, sizeof name, "%s, condition %g", solver->name, condition);
+            prepare(ctx, solver, n, 4, spectrum(ctx, n, condition), 1e-10, &p);
+            solve(ctx, &p);
+            check_residual(&p, name);
+            ck_assert_msg(p.report.residual <= 1e-10 && p.report.stop == KR_STOP_RTOL, "%s: %g, %s", name, p.report.residual,
+                          kr_stop_names[p.report.stop]);
+            ck_assert(kr_solve_converged(&p.report));
+            ck_assert_str_eq(p.report.type, solver->name);
+            ck_assert_int_eq(behaviour_of(solver->name)->iterates, p.report.iterations > 0);
+            ck_assert_uint_ge(p.report.products, p.k);
+            for (size_t c = 0; c < p.k; c++) {
+                double error = 0, *x = p.X + c * n;
+                for (size_t i = 0; i < n; i++)
+                    error = hypot(error, x[i] - p.truth[c * n + i]);
+                /* |x - truth| <= |A^-1| |r| */
+                double allowed = condition * 1.01e-10 * cblas_dnrm2((int)n, p.B + c * n, 1);
+                ck_assert_msg(error <= allowed, "%s, column %zu: off by %g of %g", name, c, error, allowed);
+            }
+            kr_release(ctx, mark);
+        }
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+/* More right-hand sides than a method takes at a time. */
+START_TEST(groups_of_columns)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct problem p;
+        const size_t n = 12, k = ((const struct kr_solver_type *)solver)->columns + 3;
+        prepare(ctx, solver, n, k, spectrum(ctx, n, 50), 1e-12, &p);
+        solve(ctx, &p);
+        check_residual(&p, solver->name);
+        ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
+        for (size_t i = 0; i < n * k; i++)
+            CLOSE(p.X[i], p.truth[i], 10, 1e-10, "%s, entry %zu", solver->name, i);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(nothing_to_solve)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct problem p;
+        prepare(ctx, solver, 20, 2, spectrum(ctx, 20, 10), 1e-8, &p);
+        memset(p.B, 0, 40 * sizeof *p.B);
+        solve(ctx, &p);
+        ck_assert_int_eq(p.report.stop, KR_STOP_ZERO);
+        ck_assert(kr_solve_converged(&p.report));
+        ck_assert(p.report.residual == 0);
+        for (size_t i = 0; i < 40; i++)
+            ck_assert(p.X[i] == 0 && p.residual[i] == 0);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(the_iteration_limit_is_a_fact)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct problem p;
+        prepare(ctx, solver, 100, 3, spectrum(ctx, 100, 1e4), 1e-10, &p);
+        p.options.max_iterations = 5;
+        solve(ctx, &p);
+        check_residual(&p, solver->name);
+        if (!behaviour_of(solver->name)->iterates) {
+            ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
+            continue;
+        }
+        ck_assert_int_eq(p.report.stop, KR_STOP_ITERATIONS);
+        ck_assert_uint_eq(p.report.iterations, 5);
+        ck_assert(p.report.residual > 1e-10);
+        ck_assert(!kr_solve_converged(&p.report));
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+/* An rtol that double precision cannot give: the stop says so, and the residual is near it. */
+START_TEST(the_limit_of_double_precision)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct problem p;
+        prepare(ctx, solver, 100, 2, spectrum(ctx, 100, 1e3), 1e-17, &p);
+        solve(ctx, &p);
+        check_residual(&p, solver->name);
+        ck_assert_msg(p.report.stop == KR_STOP_PRECISION, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+        ck_assert_msg(p.report.residual < 1e-11, "%s: %g", solver->name, p.report.residual);
+        ck_assert(kr_solve_converged(&p.report));
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(matrices_that_are_not_positive_definite)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        const struct behaviour *behaviour = behaviour_of(solver->name);
+        double *w = spectrum(ctx, 40, 10);
+        struct kr_solver opened;
+        struct problem p;
+        w[3] = -0.5;
+        prepare(ctx, solver, 40, 1, w, 1e-10, &p);
+        kr_status status = kr_solver_open(ctx, &p.options, &p.op, &opened);
+        ck_assert_msg(status == behaviour->open, "%s: %d", solver->name, status);
+        if (status != KR_OK) {
+            ck_assert_ptr_nonnull(strstr(ctx->error.detail, "pivot"));
+            kr_ctx_clear_error(ctx);
+            continue;
+        }
+        OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
+        ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+        ck_assert_int_eq(kr_solve_converged(&p.report), behaviour->stop == KR_STOP_RTOL);
+        check_residual(&p, solver->name);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(matrices_that_are_not_finite)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct kr_solver opened;
+        struct problem p;
+        prepare(ctx, solver, 40, 1, spectrum(ctx, 40, 10), 1e-10, &p);
+        p.A[7 + 7 * 40] = NAN;
+        if (kr_solver_open(ctx, &p.options, &p.op, &opened) == KR_OK) {
+            OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
+            ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+            ck_assert(!kr_solve_converged(&p.report));
+        }
+        kr_ctx_clear_error(ctx);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(cancelling_is_a_failure)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        struct kr_solver opened;
+        struct problem p;
+        prepare(ctx, solver, 60, 2, spectrum(ctx, 60, 10), 1e-10, &p);
+        OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
+        kr_cancel(ctx);
+        ck_assert_int_eq(kr_solver_solve(ctx, &opened, 2, p.B, p.X, NULL, &p.report), KR_CANCELLED);
+        kr_ctx_clear_error(ctx);
+        ctx->cancelled = 0;
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+/* <X_bar, A^-1 B> by an LU that does not need symmetry. */
+struct through {
+    const struct problem *p;
+    const double *X_bar;
+    double *A, *B, *entry;
+};
+
+static double through_solve(void *self, double value)
+{
+    struct through *t = self;
+    const int n = (int)t->p->n, k = (int)t->p->k;
+    int pivots[64], info;
+    double lu[64 * 64], X[64 * 4], before = *t->entry;
+    *t->entry = value;
+    memcpy(lu, t->A, t->p->n * t->p->n * sizeof *lu);
+    memcpy(X, t->B, t->p->n * t->p->k * sizeof *X);
+    *t->entry = before;
+    dgesv_(&n, &k, lu, &n, pivots, X, &n, &info);
+    ck_assert_int_eq(info, 0);
+    return cblas_ddot(n * k, t->X_bar, 1, X, 1);
+}
+
+START_TEST(pulls_are_derivatives)
+{
+    EACH_SOLVER(ctx, solver)
+    {
+        const size_t n = 10, k = 3;
+        struct kr_solver opened;
+        struct problem p;
+        prepare(ctx, solver, n, k, spectrum(ctx, n, 20), 1e-14, &p);
+        solve(ctx, &p);
+        OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
+        double *X_bar = normal(ctx, n * k, 7), *B_bar = kr_alloc(ctx, n * k, sizeof *B_bar);
+        double *grad = kr_alloc(ctx, n * n, sizeof *grad), *again = kr_alloc(ctx, n * n, sizeof *again), scale = 0;
+        OK(kr_solve_pull(ctx, &opened, k, p.X, X_bar, B_bar, grad, &p.report));
+        OK(kr_solve_pull(ctx, &opened, k, p.X, NULL, B_bar, again, &p.report));
+        ck_assert_mem_eq(grad, again, n * n * sizeof *grad);
+        for (size_t e = 0; e < n * n; e++)
+            scale = fmax(scale, fabs(grad[e]));
+        for (size_t e = 0; e < n * n; e++) {
+            struct through t = {&p, X_bar, p.A, p.B, &p.A[e]};
+            CLOSE(grad[e], derivative(through_solve, &t, p.A[e]), scale, 1e-8, "%s, A %zu", solver->name, e);
+        }
+        for (size_t e = 0; e < n * k; e++) {
+            struct through t = {&p, X_bar, p.A, p.B, &p.B[e]};
+            CLOSE(B_bar[e], derivative(through_solve, &t, p.B[e]), fabs(B_bar[e]) + 1, 1e-8, "%s, B %zu", solver->name, e);
+        }
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+/* The system of a Gaussian process, over several tiles and blocks of the factor. */
+START_TEST(same_bits_with_any_number_of_threads)
+{
+    enum { N = 450, K = 5 };
+    EACH_SOLVER(ctx, solver)
+    {
+        struct kr_dataset data = small_data(ctx, N, true, 3);
+        struct kr_points x = {N, FEATURES, N, data.x};
+        struct kr_variant spec = leaf(ctx, kernel_type("matern52"), 1);
+        struct kr_parameters parameters = {0};
+        struct kr_kernel *kernel;
+        struct kr_op gram, noisy;
+        struct problem p = {.n = N, .k = K, .B = normal(ctx, N * K, 4)};
+        double theta[] = {1.3, 0.9, 1.1, 1.2, 0.3}, *X[3], grad[3][5] = {{0}};
+        OK(kr_kernel_build(ctx, &spec, FEATURES, data.feature_names, "", "kernel", &parameters, &kernel));
+        OK(kr_op_kernel(ctx, kernel, theta, &x, NULL, &gram));
+        OK(kr_op_shift(ctx, &gram, theta, 4, data.noise_variance, &noisy));
+        OK(kr_schema_init(ctx, &kr_solver_options_schema, &p.options));
+        p.options.type = solver;
+        for (int t = 0; t < 3; t++) {
+            struct kr_solver opened;
+            double *B_bar = kr_alloc(ctx, N * K, sizeof *B_bar);
+            ctx->threads = t + 1;
+            X[t] = kr_alloc(ctx, N * K, sizeof **X);
+            p.report = (struct kr_solve_report){0};
+            OK(kr_solver_open(ctx, &p.options, &noisy, &opened));
+            OK(kr_solver_solve(ctx, &opened, K, p.B, X[t], NULL, &p.report));
+            OK(kr_solve_pull(ctx, &opened, K, X[t], p.B, B_bar, grad[t], &p.report));
+            ck_assert(kr_solve_converged(&p.report));
+            ck_assert_mem_eq(X[t], X[0], N * K * sizeof **X);
+            ck_assert_mem_eq(grad[t], grad[0], sizeof grad[0]);
+        }
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("solvers", known_solutions, groups_of_columns, nothing_to_solve, the_iteration_limit_is_a_fact,
+      the_limit_of_double_precision, matrices_that_are_not_positive_definite, matrices_that_are_not_finite,
+      cancelling_is_a_failure, pulls_are_derivatives, same_bits_with_any_number_of_threads)

@@ -162,12 +162,11 @@ static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, double
     return KR_OK;
 }
 
-kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
-                            struct kr_evaluation *out, double *grad)
+static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
+                          struct kr_evaluation *out, double *grad)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     const struct kr_part *held_out = &gp->validation;
-    struct kr_mark mark = kr_mark(ctx);
     struct work w;
     *out = (struct kr_evaluation){.value_error = NAN};
     if (grad)
@@ -178,7 +177,18 @@ kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const do
     kr_metrics_eval(gp, held_out, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL, &out->metrics);
     if (grad)
         KR_TRY(loss->needs_variance ? pull_variance(ctx, &w, out, grad) : pull_mean(ctx, &w, out, grad));
-    KR_TRY(check_finite(ctx, gp, out->loss, grad));
+    return check_finite(ctx, gp, out->loss, grad);
+}
+
+kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
+                            struct kr_evaluation *out, double *grad)
+{
+    const double seconds = gp->spec->solver.seconds, deadline = ctx->deadline;
+    const struct kr_mark mark = kr_mark(ctx);
+    if (seconds > 0 && (deadline == 0 || kr_seconds() + seconds < deadline))
+        ctx->deadline = kr_seconds() + seconds;
+    const kr_status status = evaluate(ctx, gp, theta, variance, out, grad);
+    ctx->deadline = deadline;
     kr_release(ctx, mark);
-    return KR_OK;
+    return status;
 }

@@ -40,6 +40,8 @@ struct kr_jobs_config {
                                  started for calls. 0 = 2 */
     int threads;              /* of each worker; 0 = cores / workers, at least 1 */
     size_t queue;             /* queued jobs at most (TOO_MANY_REQUESTS); 0 = 1000 */
+    double cancel_seconds;    /* that a cancelled job has before its worker is killed; 0 = 10 */
+    double call_seconds;      /* the same for a call; 0 = 5 */
     void (*log)(void *self, const char *line); /* worker starts and deaths; NULL = none */
     void *self;
 };

@@ -123,6 +123,7 @@ struct kr_jobs {
     struct kr_job *dirty, **dirty_end;
     bool urgent;                              /* a final state waits */
     double committed_at, retry_at, retry_wait; /* retry_wait > 0: the store fails */
+    double begin_at;                           /* no job begins before */
     struct kr_subscriptions subscriptions;
 };
 

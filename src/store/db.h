@@ -76,6 +76,10 @@ kr_status kr_db_column(struct kr_ctx *ctx, sqlite3_stmt *statement, int column, 
 /* The columns from 0 on, one for each pointer. */
 kr_status kr_db_columns(struct kr_ctx *ctx, sqlite3_stmt *statement, int count, const char **const *out) KR_MUST_CHECK;
 
+/* Events of a job with the ids after + 1, after + 2, .. */
+kr_status kr_events_add(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after, const char *now,
+                        size_t count, const struct kr_event_row *events) KR_MUST_CHECK;
+
 /* ---- directories -------------------------------------------------------------------------------------------------- */
 
 bool kr_id_valid(const char *id); /* has the form of kr_store_id */

@@ -129,7 +129,6 @@ static void warn_trial(const struct run *run)
 static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, double *objective)
 {
     struct kr_ctx *ctx = run->ctx;
-    const struct kr_mark mark = kr_mark(ctx);
     kr_run_theta(run, run->z, run->theta);
     kr_status status = kr_objective_eval(ctx, run->gp, run->theta, false, evaluation, run->gradient);
     if (status != KR_OK) {
@@ -137,7 +136,6 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
             return status;
         warn_trial(run);
         kr_ctx_clear_error(ctx);
-        kr_release(ctx, mark);
         evaluation->loss = NAN;
         *objective = INFINITY;
         return KR_OK;

@@ -28,7 +28,7 @@ kr_status wire_refuse(struct kr_ctx *ctx, const struct wire_path *path, const ch
 /* "must be `wanted`, got a string" and the like. */
 kr_status wire_refuse_type(struct kr_ctx *ctx, const struct wire_path *path, const char *wanted, const json_t *json)
     KR_MUST_CHECK;
-/* "`what`; there are: a, b, c": the names of a NULL-terminated list, or the rows of a registry. */
+/* "there is no `noun` called "x"; there are: a, b, c": the names of a NULL-terminated list, or the rows of a registry. */
 kr_status wire_refuse_name(struct kr_ctx *ctx, const struct wire_path *path, const char *noun, const char *got,
                            const struct kr_registry *registry, const char *const *names) KR_MUST_CHECK;
 
@@ -61,5 +61,8 @@ json_t *wire_string(const char *text);
 bool wire_put(json_t *object, const char *name, json_t *value);
 /* The default of a row as JSON; null when it has none. */
 json_t *wire_fallback(const struct kr_field *field);
+/* What a CHOICE or a ROW may be, an array of strings. */
+json_t *wire_choices(const struct kr_field *field);
+const char *wire_kind_name(enum kr_kind kind);
 
 #endif

@@ -69,12 +69,12 @@ static void round_to(struct decimal *decimal, int count)
     }
 }
 
-/* Plain notation for exponents -5 to 16, else d.ddde+x. */
+/* Plain notation for exponents -5 to 16, but no run of zeros up to the point beyond 10^15; else d.ddde+x. */
 static size_t spell(const struct decimal *decimal, char *out)
 {
     const int n = decimal->count, e = decimal->exponent;
     char *at = out;
-    if (e >= 17 || e < -5) {
+    if (e >= 17 || e < -5 || (e >= 15 && n <= e)) {
         *at++ = decimal->digits[0];
         if (n > 1)
             *at++ = '.';

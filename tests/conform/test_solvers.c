@@ -8,16 +8,18 @@
 
 extern void dgesv_(const int *n, const int *k, double *A, const int *lda, int *pivots, double *B, const int *ldb, int *info);
 
-/* What a method does with a matrix that is not positive definite. A new method needs a row here. */
+/* What methods differ in. A new one needs a row here. */
 static const struct behaviour {
     const char *name;
-    kr_status open;    /* of the factorisation */
-    enum kr_stop stop; /* of the solve */
     bool iterates;
+    double condition; /* that it copes with before its own iteration limit */
+    /* of a matrix that is not positive definite */
+    kr_status open;
+    enum kr_stop stop;
 } behaviours[] = {
-    {"cholesky", KR_NOT_POSITIVE_DEFINITE, KR_STOP_NONE, false},
-    {"cg", KR_OK, KR_STOP_BREAKDOWN, true},
-    {"lsmr", KR_OK, KR_STOP_RTOL, true}, /* solves any system */
+    {"cholesky", false, 1e6, KR_NOT_POSITIVE_DEFINITE, KR_STOP_NONE},
+    {"cg", true, 1e6, KR_OK, KR_STOP_BREAKDOWN},
+    {"lsmr", true, 1e4, KR_OK, KR_STOP_RTOL}, /* solves any system, with the condition squared */
 };
 
 static const struct behaviour *behaviour_of(const char *name)
@@ -125,7 +127,7 @@ static void check_residual(const struct problem *p, const char *name)
 #define EACH_SOLVER(ctx, solver)                                                                             \
     struct kr_ctx context_, *ctx = &context_;                                                                \
     kr_ctx_init(ctx, 0);                                                                                     \
-    ctx->threads = 2;                                                                                        \
+    ctx->threads = 1; /* small systems: threads would only wait for each other */                            \
     for (const struct kr_type *const *row_ = kr_solver_registry.rows, *solver; (solver = *row_); row_++)
 
 START_TEST(known_solutions)
@@ -133,7 +135,6 @@ START_TEST(known_solutions)
     EACH_SOLVER(ctx, solver)
     {
         for (double condition = 1e2; condition < 2e6; condition *= 1e2) {
-            struct kr_mark mark = kr_mark(ctx);
             struct problem p;
             const size_t n = 230;
             char name[64];
@@ -141,6 +142,11 @@ START_TEST(known_solutions)
             prepare(ctx, solver, n, 4, spectrum(ctx, n, condition), 1e-10, &p);
             solve(ctx, &p);
             check_residual(&p, name);
+            if (condition > behaviour_of(solver->name)->condition) {
+                ck_assert_int_eq(p.report.stop, KR_STOP_ITERATIONS);
+                ck_assert(!kr_solve_converged(&p.report));
+                continue;
+            }
             ck_assert_msg(p.report.residual <= 1e-10 && p.report.stop == KR_STOP_RTOL, "%s: %g, %s", name, p.report.residual,
                           kr_stop_names[p.report.stop]);
             ck_assert(kr_solve_converged(&p.report));
@@ -155,7 +161,6 @@ START_TEST(known_solutions)
                 double allowed = condition * 1.01e-10 * cblas_dnrm2((int)n, p.B + c * n, 1);
                 ck_assert_msg(error <= allowed, "%s, column %zu: off by %g of %g", name, c, error, allowed);
             }
-            kr_release(ctx, mark);
         }
     }
     kr_ctx_fini(ctx);
@@ -354,7 +359,7 @@ END_TEST
 /* The system of a Gaussian process, over several tiles and blocks of the factor. */
 START_TEST(same_bits_with_any_number_of_threads)
 {
-    enum { N = 450, K = 5 };
+    enum { N = 300, K = 3 };
     EACH_SOLVER(ctx, solver)
     {
         struct kr_dataset data = small_data(ctx, N, true, 3);
@@ -364,7 +369,7 @@ START_TEST(same_bits_with_any_number_of_threads)
         struct kr_kernel *kernel;
         struct kr_op gram, noisy;
         struct problem p = {.n = N, .k = K, .B = normal(ctx, N * K, 4)};
-        double theta[] = {1.3, 0.9, 1.1, 1.2, 0.3}, *X[3], grad[3][5] = {{0}};
+        double theta[] = {1.3, 0.9, 1.1, 1.2, 2}, *X[3], grad[3][5] = {{0}};
         OK(kr_kernel_build(ctx, &spec, FEATURES, data.feature_names, "", "kernel", &parameters, &kernel));
         OK(kr_op_kernel(ctx, kernel, theta, &x, NULL, &gram));
         OK(kr_op_shift(ctx, &gram, theta, 4, data.noise_variance, &noisy));

@@ -1,0 +1,98 @@
+/* Models: rows come by kr_store_apply, with the job that made them; here are their directories, and reading. */
+#include "store/db.h"
+
+#define COLUMNS "name, document, created_at, directory"
+
+kr_status kr_store_model_directory(struct kr_ctx *ctx, struct kr_store *store, char id[KR_ID_BYTES], char **directory)
+{
+    bool made;
+    kr_store_id(id);
+    *directory = kr_files_path(ctx, store, "models", id);
+    char *parent = kr_printf(ctx, "%s/models", store->directory);
+    if (!*directory || !parent)
+        return ctx->error.status;
+    KR_TRY(kr_files_make(ctx, *directory, &made));
+    return kr_files_sync(ctx, parent);
+}
+
+void kr_store_model_directory_drop(struct kr_store *store, const char *id)
+{
+    struct kr_ctx ctx;
+    kr_ctx_init(&ctx, 0);
+    char *path = kr_id_valid(id) ? kr_files_path(&ctx, store, "models", id) : NULL;
+    if (path)
+        kr_files_remove(path);
+    kr_ctx_fini(&ctx);
+}
+
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, struct kr_model_row *out)
+{
+    KR_TRY(kr_db_columns(ctx, statement, 4,
+                         (const char **const[]){&out->name, &out->document, &out->created_at, &out->directory}));
+    if (out->directory && !(out->directory = kr_files_path(ctx, store, "models", out->directory)))
+        return ctx->error.status;
+    return KR_OK;
+}
+
+/* Under the lock. */
+static kr_status get(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *out)
+{
+    bool found;
+    sqlite3_stmt *KR_STATEMENT statement = NULL;
+    KR_PREPARE(ctx, store, &statement, "SELECT " COLUMNS " FROM models WHERE name = ?1", kr_text(name));
+    KR_TRY(kr_db_step(ctx, store, statement, &found));
+    return found ? read_row(ctx, store, statement, out)
+                 : kr_fail(ctx, KR_NOT_FOUND, "", "there is no model \"%s\"", name);
+}
+
+kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *out)
+{
+    kr_db_lock(store);
+    return kr_db_unlock(store, get(ctx, store, name, out));
+}
+
+static kr_status list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
+                      struct kr_model_row **rows)
+{
+    struct kr_cursor cursor;
+    sqlite3_stmt *KR_STATEMENT statement = NULL;
+    KR_TRY(kr_cursor_init(ctx, page, &cursor));
+    KR_ALLOC(ctx, *rows, page->size);
+    KR_PREPARE(ctx, store, &statement,
+               "SELECT " COLUMNS " FROM models WHERE (created_at, name) < (?1, ?2)"
+               " ORDER BY created_at DESC, name DESC LIMIT ?3",
+               kr_text(cursor.created_at), kr_text(cursor.key), kr_number(cursor.limit));
+    for (bool row;; ++*count) {
+        KR_TRY(kr_db_step(ctx, store, statement, &row));
+        if (!row)
+            return KR_OK;
+        if (*count == page->size)
+            return kr_cursor_next(ctx, page, (*rows)[*count - 1].created_at, (*rows)[*count - 1].name);
+        KR_TRY(read_row(ctx, store, statement, &(*rows)[*count]));
+    }
+}
+
+kr_status kr_store_model_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
+                              struct kr_model_row **rows)
+{
+    *count = 0;
+    kr_db_lock(store);
+    return kr_db_unlock(store, list(ctx, store, page, count, rows));
+}
+
+static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *row)
+{
+    KR_TRY(get(ctx, store, name, row));
+    KR_RUN(ctx, store, "DELETE FROM models WHERE name = ?1", kr_text(name));
+    return KR_OK;
+}
+
+kr_status kr_store_model_delete(struct kr_ctx *ctx, struct kr_store *store, const char *name)
+{
+    struct kr_model_row row = {0};
+    KR_TRY(kr_db_begin(ctx, store));
+    KR_TRY(kr_db_end(ctx, store, delete_row(ctx, store, name, &row)));
+    if (row.directory)
+        kr_files_remove(row.directory);
+    return KR_OK;
+}

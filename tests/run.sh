@@ -29,6 +29,7 @@ run_one() {
 export -f run_one
 
 [ $# -gt 0 ] || { echo "no test programs"; exit 1; }
+# shellcheck disable=SC2016
 printf '%s\0' "$@" | xargs -0 -n 1 -P "${JOBS:-2}" bash -c 'run_one "$1"' run_one || true
 failed=$(find "$TEST_RESULTS" -name '*.failed' | wc -l)
 ran=$(find "$TEST_RESULTS" -name '*.log' | wc -l)

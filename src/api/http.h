@@ -42,7 +42,7 @@ struct kr_http_request {
     const char *body; /* never NULL; a NUL follows the last byte */
     size_t length;
     const char *peer;         /* numeric address of the client */
-    volatile int client_left; /* becomes 1 when the client closed, or a shutdown lost its patience */
+    _Atomic int client_left; /* becomes 1 when the client closed, or a shutdown lost its patience */
     struct kr_http *http;
 };
 

@@ -61,7 +61,7 @@ struct kr_http {
     void *self;
     struct MHD_Daemon *daemon;
     int listen_fd, port;
-    volatile int closing;
+    _Atomic int closing;
     uint32_t id_prefix;
     uint64_t id_counter;
 

@@ -140,11 +140,11 @@ static bool take_event(struct kr_jobs *jobs, struct kr_job *job, const char *kin
     if (!job->held)
         job->held = kr_change_new();
     kr_change_event(job->held, kind, kr_must(kr_json_dump(data, false)));
-    if (progress) {
+    if (progress && !json_is_null(progress)) {
         free(job->held->progress);
         job->held->progress = kr_must(kr_json_dump(progress, false));
     }
-    if (checkpoint) {
+    if (checkpoint && !json_is_null(checkpoint)) {
         job->held->checkpoint = kr_must(kr_json_dump(checkpoint, false));
         job->deaths = 0;
         release_held(jobs, job);

@@ -7,7 +7,7 @@
 
 #define LOOK_SECONDS 0.05 /* how often a caller looks at its client */
 
-static bool client_gone(const struct kr_ctx *ctx, const volatile int *client_left)
+static bool client_gone(const struct kr_ctx *ctx, const _Atomic int *client_left)
 {
     return kr_due(ctx) || (client_left && *client_left);
 }
@@ -36,7 +36,7 @@ static kr_status enter(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call 
     return KR_OK;
 }
 
-static void await(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call *call, const volatile int *client_left)
+static void await(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call *call, const _Atomic int *client_left)
 {
     while (call->phase != KR_CALL_DONE) {
         if (!call->cancel && client_gone(ctx, client_left)) {
@@ -91,7 +91,7 @@ static kr_status outcome(struct kr_ctx *ctx, const struct kr_call *call, json_t 
 }
 
 /* Text is written and read in the caller's thread: it can be long, and the supervisor has others to serve. */
-kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message, const volatile int *client_left,
+kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message, const _Atomic int *client_left,
                        json_t **reply)
 {
     struct kr_call call = {.phase = KR_CALL_WAITING};

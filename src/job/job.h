@@ -61,13 +61,13 @@ kr_status kr_jobs_submit(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct 
 kr_status kr_jobs_cancel(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id) KR_MUST_CHECK;
 /* Waits until the job is finished or `seconds` are over or *client_left; the state is then read from the store. */
 kr_status kr_jobs_wait(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id, double seconds,
-                       const volatile int *client_left) KR_MUST_CHECK;
+                       const _Atomic int *client_left) KR_MUST_CHECK;
 
 /*
  * One gradient or prediction on a reserved worker: `message` is the line without its id (borrowed). *reply: new reference. Blocks the caller;
  * *client_left cancels it. WORKER_DIED, the worker's own error, UNAVAILABLE while draining, TOO_MANY_REQUESTS when too many wait.
  */
-kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message, const volatile int *client_left,
+kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message, const _Atomic int *client_left,
                        json_t **reply) KR_MUST_CHECK;
 
 /* Tells whoever watches a job that its newest stored event has a new id. `wake` must be quick; it may run on any thread, never

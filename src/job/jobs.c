@@ -186,7 +186,8 @@ kr_status kr_jobs_cancel(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *i
     bool stored = true;
     pthread_mutex_lock(&jobs->lock);
     struct kr_job *job = kr_jobs_find(jobs, id);
-    if (job) {
+    bool known = job != NULL;
+    if (known) {
         job->cancel = true;
         jobs->attention = true;
         jobs->visitors++;
@@ -197,11 +198,11 @@ kr_status kr_jobs_cancel(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *i
     pthread_mutex_unlock(&jobs->lock);
     if (!stored)
         return kr_fail(ctx, KR_STORAGE, "", "the job is cancelled, but that could not be stored yet");
-    return job ? KR_OK : must_exist(ctx, jobs, id);
+    return known ? KR_OK : must_exist(ctx, jobs, id);
 }
 
 kr_status kr_jobs_wait(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id, double seconds,
-                       const volatile int *client_left)
+                       const _Atomic int *client_left)
 {
     double end = kr_seconds() + seconds, now;
     pthread_mutex_lock(&jobs->lock);

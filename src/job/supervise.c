@@ -23,7 +23,8 @@ void kr_process_request(struct kr_jobs *jobs, struct kr_process *process, const 
 {
     char head[48];
     process->request = ++jobs->last_request;
-    int length = snprintf(head, sizeof head, "{\"id\":%" PRIu64 ",", process->request);
+    const char *comma = text[1] == '}' ? "" : ",";
+    int length = snprintf(head, sizeof head, "{\"id\":%" PRIu64 "%s", process->request, comma);
     kr_process_send(process, head, (size_t)length);
     kr_process_send(process, text + 1, strlen(text + 1));
     kr_process_send(process, "\n", 1);
@@ -335,9 +336,10 @@ void *kr_supervise(void *argument)
     double close_at;
     bool good = start_all(jobs);
     announce(jobs, &jobs->started);
-    while (good && !all_done(jobs, &close_at)) {
+    for (; good; await_words(jobs, polled, close_at)) {
         turn(jobs);
-        await_words(jobs, polled, close_at);
+        if (all_done(jobs, &close_at))
+            break;
     }
     end_all(jobs);
     announce(jobs, &jobs->stopped);

@@ -5,17 +5,20 @@
 
 #define COLUMNS "name, digest, meta, created_at, directory"
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, struct kr_dataset_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                          struct kr_dataset_row *out)
 {
     const char *id;
-    KR_TRY(kr_db_columns(ctx, statement, 5,
-                         (const char **const[]){&out->name, &out->digest, &out->meta, &out->created_at, &id}));
+    KR_TRY(
+        kr_db_columns(ctx, statement, 5,
+                      (const char **const[]){&out->name, &out->digest, &out->meta, &out->created_at, &id}));
     out->directory = kr_files_path(ctx, store, "datasets", id);
     return out->directory ? KR_OK : ctx->error.status;
 }
 
 /* Under the lock. */
-static kr_status find(struct kr_ctx *ctx, struct kr_store *store, const char *name, bool *found, struct kr_dataset_row *out)
+static kr_status find(struct kr_ctx *ctx, struct kr_store *store, const char *name, bool *found,
+                      struct kr_dataset_row *out)
 {
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     KR_PREPARE(ctx, store, &statement, "SELECT " COLUMNS " FROM datasets WHERE name = ?1", kr_text(name));
@@ -24,12 +27,13 @@ static kr_status find(struct kr_ctx *ctx, struct kr_store *store, const char *na
 }
 
 /* Is this upload there already? CONFLICT when its name is another one's. Under the lock. */
-static kr_status find_same(struct kr_ctx *ctx, struct kr_store *store, const struct kr_dataset_row *row, bool *found,
-                           struct kr_dataset_row *stored)
+static kr_status find_same(struct kr_ctx *ctx, struct kr_store *store, const struct kr_dataset_row *row,
+                           bool *found, struct kr_dataset_row *stored)
 {
     KR_TRY(find(ctx, store, row->name, found, stored));
     if (*found && strcmp(stored->digest, row->digest) != 0)
-        return kr_fail(ctx, KR_CONFLICT, "", "the name \"%s\" is taken by a data set with other contents", row->name);
+        return kr_fail(ctx, KR_CONFLICT, "", "the name \"%s\" is taken by a data set with other contents",
+                       row->name);
     return KR_OK;
 }
 
@@ -45,8 +49,8 @@ static kr_status save(struct kr_ctx *ctx, const char *directory, const struct kr
 }
 
 /* In a transaction: somebody may have been faster while the files were written. */
-static kr_status insert(struct kr_ctx *ctx, struct kr_store *store, const char *id, const struct kr_dataset_row *row,
-                        bool *found, struct kr_dataset_row *stored)
+static kr_status insert(struct kr_ctx *ctx, struct kr_store *store, const char *id,
+                        const struct kr_dataset_row *row, bool *found, struct kr_dataset_row *stored)
 {
     KR_TRY(find_same(ctx, store, row, found, stored));
     if (*found)
@@ -59,9 +63,9 @@ static kr_status insert(struct kr_ctx *ctx, struct kr_store *store, const char *
     return find(ctx, store, row->name, &there, stored);
 }
 
-static kr_status save_and_insert(struct kr_ctx *ctx, struct kr_store *store, const char *id, const char *directory,
-                                 const struct kr_dataset *data, const struct kr_dataset_row *row, bool *found,
-                                 struct kr_dataset_row *stored)
+static kr_status save_and_insert(struct kr_ctx *ctx, struct kr_store *store, const char *id,
+                                 const char *directory, const struct kr_dataset *data,
+                                 const struct kr_dataset_row *row, bool *found, struct kr_dataset_row *stored)
 {
     KR_TRY(save(ctx, directory, data));
     KR_TRY(kr_db_begin(ctx, store));
@@ -97,7 +101,8 @@ static kr_status missing(struct kr_ctx *ctx, const char *name)
     return kr_fail(ctx, KR_NOT_FOUND, "", "there is no data set \"%s\"", name);
 }
 
-kr_status kr_store_dataset_get(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_dataset_row *out)
+kr_status kr_store_dataset_get(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                               struct kr_dataset_row *out)
 {
     bool found;
     kr_db_lock(store);
@@ -126,28 +131,30 @@ static kr_status list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page
     }
 }
 
-kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
-                                struct kr_dataset_row **rows)
+kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page,
+                                size_t *count, struct kr_dataset_row **rows)
 {
     *count = 0;
     kr_db_lock(store);
     return kr_db_unlock(store, list(ctx, store, page, count, rows));
 }
 
-static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_dataset_row *row)
+static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                            struct kr_dataset_row *row)
 {
     bool found;
     KR_TRY(find(ctx, store, name, &found, row));
     if (!found)
         return missing(ctx, name);
     sqlite3_stmt *KR_STATEMENT statement = NULL;
-    KR_PREPARE(ctx, store, &statement,
-               "SELECT id FROM jobs WHERE dataset = ?1 AND finished_at IS NULL ORDER BY created_at, id LIMIT 1",
-               kr_text(name));
+    KR_PREPARE(
+        ctx, store, &statement,
+        "SELECT id FROM jobs WHERE dataset = ?1 AND finished_at IS NULL ORDER BY created_at, id LIMIT 1",
+        kr_text(name));
     KR_TRY(kr_db_step(ctx, store, statement, &found));
     if (found)
-        return kr_fail(ctx, KR_CONFLICT, "", "the data set \"%s\" is needed by job %s, which is not finished", name,
-                       (const char *)sqlite3_column_text(statement, 0));
+        return kr_fail(ctx, KR_CONFLICT, "", "the data set \"%s\" is needed by job %s, which is not finished",
+                       name, (const char *)sqlite3_column_text(statement, 0));
     KR_RUN(ctx, store, "DELETE FROM datasets WHERE name = ?1", kr_text(name));
     return KR_OK;
 }

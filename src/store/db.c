@@ -1,18 +1,18 @@
 /* The connection, its lock, and statements with bound values. */
 #include "store/db.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { BUSY_MILLISECONDS = 5000 };
 
-/* A uniqueness that the tables keep is a conflict of the caller; other broken constraints are our own mistakes. */
+/* A uniqueness that the tables keep is a conflict of the caller; other broken constraints are our own
+ * mistakes. */
 static kr_status status_of(int code)
 {
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
         return code == SQLITE_CONSTRAINT_PRIMARYKEY || code == SQLITE_CONSTRAINT_UNIQUE ? KR_CONFLICT
-                                                                                         : KR_INTERNAL;
+                                                                                        : KR_INTERNAL;
     case SQLITE_ERROR:
     case SQLITE_MISUSE:
     case SQLITE_RANGE:
@@ -90,8 +90,8 @@ void kr_db_finalize(sqlite3_stmt **statement)
     *statement = NULL;
 }
 
-kr_status kr_db_prepare(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt **out, const char *sql, size_t count,
-                        const struct kr_bind *binds)
+kr_status kr_db_prepare(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt **out, const char *sql,
+                        size_t count, const struct kr_bind *binds)
 {
     int code = sqlite3_prepare_v2(store->db, sql, -1, out, NULL);
     for (size_t i = 0; i < count && code == SQLITE_OK; i++)

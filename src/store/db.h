@@ -1,6 +1,7 @@
 /*
- * Inside the store: the connection under its lock, statements, directories, pages. A public function takes the lock by
- * kr_db_lock (reads) or kr_db_begin (one transaction) and gives it back with the status of what it did in between:
+ * Inside the store: the connection under its lock, statements, directories, pages. A public function takes
+ * the lock by kr_db_lock (reads) or kr_db_begin (one transaction) and gives it back with the status of what
+ * it did in between:
  *
  *     KR_TRY(kr_db_begin(ctx, store));
  *     return kr_db_end(ctx, store, the_work(ctx, store, ...));
@@ -21,7 +22,7 @@ struct kr_store {
     int lock_fd;
 };
 
-/* ---- connection ------------------------------------------------------------------------------------------------- */
+/* ---- connection ------------------------------------------------------------------------------- */
 
 kr_status kr_db_open(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
 kr_status kr_db_migrate(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
@@ -29,12 +30,12 @@ kr_status kr_db_migrate(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHEC
 kr_status kr_db_fail(struct kr_ctx *ctx, struct kr_store *store, int code) KR_MUST_CHECK;
 
 void kr_db_lock(struct kr_store *store);
-kr_status kr_db_unlock(struct kr_store *store, kr_status status) KR_MUST_CHECK; /* passes status through */
+kr_status kr_db_unlock(struct kr_store *store, kr_status status) KR_MUST_CHECK;  /* passes status through */
 kr_status kr_db_begin(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK; /* locks, when OK */
 /* Commits when status is OK, else takes everything back; unlocks. */
 kr_status kr_db_end(struct kr_ctx *ctx, struct kr_store *store, kr_status status) KR_MUST_CHECK;
 
-/* ---- statements, all under the lock ------------------------------------------------------------------------------ */
+/* ---- statements, all under the lock ----------------------------------------------------------- */
 
 struct kr_bind {
     bool is_number;
@@ -54,10 +55,11 @@ static inline struct kr_bind kr_number(int64_t number)
 #define KR_STATEMENT __attribute__((cleanup(kr_db_finalize)))
 void kr_db_finalize(sqlite3_stmt **statement);
 
-kr_status kr_db_prepare(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt **out, const char *sql, size_t count,
-                        const struct kr_bind *binds) KR_MUST_CHECK;
+kr_status kr_db_prepare(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt **out, const char *sql,
+                        size_t count, const struct kr_bind *binds) KR_MUST_CHECK;
 /* *row = is there one more? */
-kr_status kr_db_step(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, bool *row) KR_MUST_CHECK;
+kr_status kr_db_step(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                     bool *row) KR_MUST_CHECK;
 kr_status kr_db_run(struct kr_ctx *ctx, struct kr_store *store, const char *sql, size_t count,
                     const struct kr_bind *binds) KR_MUST_CHECK;
 
@@ -72,21 +74,24 @@ kr_status kr_db_run(struct kr_ctx *ctx, struct kr_store *store, const char *sql,
 #define KR_RUN(ctx, store, sql, ...) KR_TRY(kr_db_run((ctx), (store), (sql), KR_BINDS(__VA_ARGS__)))
 
 /* A copy of a column of the present row in the arena; NULL stays NULL. */
-kr_status kr_db_column(struct kr_ctx *ctx, sqlite3_stmt *statement, int column, const char **out) KR_MUST_CHECK;
+kr_status kr_db_column(struct kr_ctx *ctx, sqlite3_stmt *statement, int column,
+                       const char **out) KR_MUST_CHECK;
 /* The columns from 0 on, one for each pointer. */
-kr_status kr_db_columns(struct kr_ctx *ctx, sqlite3_stmt *statement, int count, const char **const *out) KR_MUST_CHECK;
+kr_status kr_db_columns(struct kr_ctx *ctx, sqlite3_stmt *statement, int count,
+                        const char **const *out) KR_MUST_CHECK;
 
 /* Events of a job with the ids after + 1, after + 2, .. */
-kr_status kr_events_add(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after, const char *now,
-                        size_t count, const struct kr_event_row *events) KR_MUST_CHECK;
+kr_status kr_events_add(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after,
+                        const char *now, size_t count, const struct kr_event_row *events) KR_MUST_CHECK;
 
-/* ---- directories -------------------------------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------------ */
 
 bool kr_id_valid(const char *id); /* has the form of kr_store_id */
 /* DIR/<kind>/<id>; NULL when the arena is full. */
 char *kr_files_path(struct kr_ctx *ctx, const struct kr_store *store, const char *kind, const char *id);
 kr_status kr_files_make(struct kr_ctx *ctx, const char *path, bool *made) KR_MUST_CHECK;
-kr_status kr_files_sync(struct kr_ctx *ctx, const char *path) KR_MUST_CHECK;      /* a file or the entries of a directory */
+kr_status kr_files_sync(struct kr_ctx *ctx,
+                        const char *path) KR_MUST_CHECK; /* a file or the entries of a directory */
 kr_status kr_files_sync_tree(struct kr_ctx *ctx, const char *path) KR_MUST_CHECK; /* and the files in it */
 void kr_files_remove(const char *path); /* a directory; what is left over goes at the next open */
 /* Calls visit with each directory in DIR/<kind> that has the name of an id: others are not ours. */
@@ -94,11 +99,12 @@ kr_status kr_files_each(struct kr_ctx *ctx, struct kr_store *store, const char *
                         kr_status (*visit)(struct kr_ctx *ctx, struct kr_store *store, const char *kind,
                                            const char *id)) KR_MUST_CHECK;
 
-/* ---- pages --------------------------------------------------------------------------------------------------------- */
+/* ---- pages ------------------------------------------------------------------------------------ */
 
 /*
- * Lists go down by (created_at, key). A token holds the last pair that was shown, so it stays good when rows come or
- * go. The cursor is that pair, or one above everything: WHERE (created_at, key) < (?1, ?2) .. LIMIT ?3.
+ * Lists go down by (created_at, key). A token holds the last pair that was shown, so it stays good when rows
+ * come or go. The cursor is that pair, or one above everything: WHERE (created_at, key) < (?1, ?2) .. LIMIT
+ * ?3.
  */
 struct kr_cursor {
     char created_at[KR_TIME_BYTES];
@@ -106,6 +112,7 @@ struct kr_cursor {
     int64_t limit; /* one more than the page holds: is there a next one? */
 };
 kr_status kr_cursor_init(struct kr_ctx *ctx, struct kr_page *page, struct kr_cursor *out) KR_MUST_CHECK;
-kr_status kr_cursor_next(struct kr_ctx *ctx, struct kr_page *page, const char *created_at, const char *key) KR_MUST_CHECK;
+kr_status kr_cursor_next(struct kr_ctx *ctx, struct kr_page *page, const char *created_at,
+                         const char *key) KR_MUST_CHECK;
 
 #endif

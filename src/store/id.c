@@ -1,11 +1,13 @@
 /*
- * ULIDs: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Within one millisecond, or when the clock
- * steps back, the random part of the last one is counted up, so that ids always sort in the order they were made.
+ * ULIDs: 48 bits of milliseconds and 80 random bits in Crockford's base 32. Within one millisecond, or when
+ * the clock steps back, the random part of the last one is counted up, so that ids always sort in the order
+ * they were made.
  */
 #include "store/db.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -19,6 +21,8 @@ static bits128 fresh(uint64_t milliseconds)
     unsigned char noise[10];
     for (size_t have = 0; have < sizeof noise;) {
         ssize_t got = getrandom(noise + have, sizeof noise - have, 0);
+        if (got < 0 && errno != EINTR)
+            abort(); /* a kernel without random numbers: ids could repeat */
         have += got > 0 ? (size_t)got : 0;
     }
     bits128 id = milliseconds;

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #define COLUMNS                                                                                              \
-    "id, created_at, started_at, finished_at, dataset, request, progress, result, error, state, attempt, last_event"
+    "id, created_at, started_at, finished_at, dataset, request, progress, result, error, state, attempt, "   \
+    "last_event"
 enum { TEXTS = 9, STATE = 9, ATTEMPT, LAST_EVENT };
 
 const char *const kr_job_state_names[] = {
@@ -28,7 +29,8 @@ static kr_status read_labels(struct kr_ctx *ctx, struct kr_store *store, struct 
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     const char **names, **texts;
     bool row;
-    KR_PREPARE(ctx, store, &statement, "SELECT name, text, count(*) OVER () FROM labels WHERE job = ?1 ORDER BY name",
+    KR_PREPARE(ctx, store, &statement,
+               "SELECT name, text, count(*) OVER () FROM labels WHERE job = ?1 ORDER BY name",
                kr_text(out->id));
     KR_TRY(kr_db_step(ctx, store, statement, &row));
     out->nlabels = 0;
@@ -38,18 +40,20 @@ static kr_status read_labels(struct kr_ctx *ctx, struct kr_store *store, struct 
     out->label_names = names;
     out->label_texts = texts;
     for (; row; out->nlabels++) {
-        KR_TRY(kr_db_columns(ctx, statement, 2, (const char **const[]){names + out->nlabels, texts + out->nlabels}));
+        KR_TRY(kr_db_columns(ctx, statement, 2,
+                             (const char **const[]){names + out->nlabels, texts + out->nlabels}));
         KR_TRY(kr_db_step(ctx, store, statement, &row));
     }
     return KR_OK;
 }
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, struct kr_job_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                          struct kr_job_row *out)
 {
     KR_TRY(kr_db_columns(ctx, statement, TEXTS,
-                         (const char **const[]){&out->id, &out->created_at, &out->started_at, &out->finished_at,
-                                                &out->dataset, &out->request, &out->progress, &out->result,
-                                                &out->error}));
+                         (const char **const[]){&out->id, &out->created_at, &out->started_at,
+                                                &out->finished_at, &out->dataset, &out->request,
+                                                &out->progress, &out->result, &out->error}));
     const char *state;
     KR_TRY(kr_db_column(ctx, statement, STATE, &state));
     int known = 0;
@@ -69,7 +73,8 @@ static kr_status get(struct kr_ctx *ctx, struct kr_store *store, const char *id,
     bool row;
     KR_PREPARE(ctx, store, &statement, "SELECT " COLUMNS " FROM jobs WHERE id = ?1", kr_text(id));
     KR_TRY(kr_db_step(ctx, store, statement, &row));
-    return row ? read_row(ctx, store, statement, out) : kr_fail(ctx, KR_NOT_FOUND, "", "there is no job \"%s\"", id);
+    return row ? read_row(ctx, store, statement, out)
+               : kr_fail(ctx, KR_NOT_FOUND, "", "there is no job \"%s\"", id);
 }
 
 kr_status kr_store_job_get(struct kr_ctx *ctx, struct kr_store *store, const char *id, struct kr_job_row *out)
@@ -95,7 +100,8 @@ static kr_status add(struct kr_ctx *ctx, struct kr_store *store, const struct kr
     if (job->dataset)
         KR_TRY(check_dataset(ctx, store, job->dataset));
     KR_RUN(ctx, store,
-           "INSERT INTO jobs (id, state, created_at, dataset, request, last_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+           "INSERT INTO jobs (id, state, created_at, dataset, request, last_event) VALUES (?1, ?2, ?3, ?4, "
+           "?5, ?6)",
            kr_text(job->id), kr_text(kr_job_state_names[KR_JOB_QUEUED]), kr_text(now), kr_text(job->dataset),
            kr_text(job->request), kr_number((int64_t)nevents));
     for (size_t i = 0; i < job->nlabels; i++)
@@ -104,8 +110,8 @@ static kr_status add(struct kr_ctx *ctx, struct kr_store *store, const struct kr
     return kr_events_add(ctx, store, job->id, 0, now, nevents, events);
 }
 
-kr_status kr_store_job_add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job, size_t nevents,
-                           const struct kr_event_row *events)
+kr_status kr_store_job_add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job,
+                           size_t nevents, const struct kr_event_row *events)
 {
     KR_TRY(kr_db_begin(ctx, store));
     return kr_db_end(ctx, store, add(ctx, store, job, nevents, events));
@@ -116,13 +122,14 @@ static kr_status prepare_list(struct kr_ctx *ctx, struct kr_store *store, const 
                               const struct kr_cursor *cursor, sqlite3_stmt **statement)
 {
     const char *state = filter->state < 0 ? NULL : kr_job_state_names[filter->state];
-    char *sql = kr_printf(ctx,
-                          "SELECT " COLUMNS " FROM jobs WHERE (created_at, id) < (?1, ?2) AND %s AND %s"
-                          " ORDER BY created_at DESC, id DESC LIMIT ?3",
-                          state ? "state = ?4" : "?4 IS NULL",
-                          filter->label_name
-                              ? "EXISTS (SELECT 1 FROM labels WHERE job = jobs.id AND name = ?5 AND (?6 IS NULL OR text = ?6))"
-                              : "?5 IS NULL AND ?6 IS NULL");
+    char *sql = kr_printf(
+        ctx,
+        "SELECT " COLUMNS " FROM jobs WHERE (created_at, id) < (?1, ?2) AND %s AND %s"
+        " ORDER BY created_at DESC, id DESC LIMIT ?3",
+        state ? "state = ?4" : "?4 IS NULL",
+        filter->label_name
+            ? "EXISTS (SELECT 1 FROM labels WHERE job = jobs.id AND name = ?5 AND (?6 IS NULL OR text = ?6))"
+            : "?5 IS NULL AND ?6 IS NULL");
     if (!sql)
         return ctx->error.status;
     KR_PREPARE(ctx, store, statement, sql, kr_text(cursor->created_at), kr_text(cursor->key),

@@ -1,9 +1,11 @@
-/* Models: rows come by kr_store_apply, with the job that made them; here are their directories, and reading. */
+/* Models: rows come by kr_store_apply, with the job that made them; here are their directories, and reading.
+ */
 #include "store/db.h"
 
 #define COLUMNS "name, document, created_at, directory"
 
-kr_status kr_store_model_directory(struct kr_ctx *ctx, struct kr_store *store, char id[KR_ID_BYTES], char **directory)
+kr_status kr_store_model_directory(struct kr_ctx *ctx, struct kr_store *store, char id[KR_ID_BYTES],
+                                   char **directory)
 {
     bool made;
     kr_store_id(id);
@@ -25,10 +27,12 @@ void kr_store_model_directory_drop(struct kr_store *store, const char *id)
     kr_ctx_fini(&ctx);
 }
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, struct kr_model_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                          struct kr_model_row *out)
 {
-    KR_TRY(kr_db_columns(ctx, statement, 4,
-                         (const char **const[]){&out->name, &out->document, &out->created_at, &out->directory}));
+    KR_TRY(
+        kr_db_columns(ctx, statement, 4,
+                      (const char **const[]){&out->name, &out->document, &out->created_at, &out->directory}));
     if (out->directory && !(out->directory = kr_files_path(ctx, store, "models", out->directory)))
         return ctx->error.status;
     return KR_OK;
@@ -45,7 +49,8 @@ static kr_status get(struct kr_ctx *ctx, struct kr_store *store, const char *nam
                  : kr_fail(ctx, KR_NOT_FOUND, "", "there is no model \"%s\"", name);
 }
 
-kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *out)
+kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                             struct kr_model_row *out)
 {
     kr_db_lock(store);
     return kr_db_unlock(store, get(ctx, store, name, out));
@@ -80,7 +85,8 @@ kr_status kr_store_model_list(struct kr_ctx *ctx, struct kr_store *store, struct
     return kr_db_unlock(store, list(ctx, store, page, count, rows));
 }
 
-static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *row)
+static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                            struct kr_model_row *row)
 {
     KR_TRY(get(ctx, store, name, row));
     KR_RUN(ctx, store, "DELETE FROM models WHERE name = ?1", kr_text(name));

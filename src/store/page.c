@@ -18,7 +18,8 @@ kr_status kr_cursor_init(struct kr_ctx *ctx, struct kr_page *page, struct kr_cur
 {
     page->next = NULL;
     if (page->size == 0 || page->size > INT32_MAX)
-        return kr_fail(ctx, KR_INVALID, "/page_size", "must be at least 1 and below 2^31, got %zu", page->size);
+        return kr_fail(ctx, KR_INVALID, "/page_size", "must be at least 1 and below 2^31, got %zu",
+                       page->size);
     out->limit = (int64_t)page->size + 1;
     if (!page->token) {
         strcpy(out->created_at, "~"); /* above every digit */

@@ -1,9 +1,9 @@
 /*
- * The tables. PRAGMA user_version counts the migrations that a database has had; each runs in a transaction together with
- * its number. A migration is never edited after a release: append one.
+ * The tables. PRAGMA user_version counts the migrations that a database has had; each runs in a transaction
+ * together with its number. A migration is never edited after a release: append one.
  *
- * Names are the clients'; directories are ids of our own. finished_at is set exactly when a job's state is a finished
- * one, so indexes and queries need no list of states.
+ * Names are the clients'; directories are ids of our own. finished_at is set exactly when a job's state is a
+ * finished one, so indexes and queries need no list of states.
  */
 #include "store/db.h"
 
@@ -13,7 +13,8 @@ static const char *const migrations[] = {
     "CREATE INDEX datasets_newest ON datasets (created_at, name);"
 
     "CREATE TABLE jobs (id TEXT PRIMARY KEY, state TEXT NOT NULL, created_at TEXT NOT NULL, started_at TEXT,"
-    "  finished_at TEXT, attempt INTEGER NOT NULL DEFAULT 0, dataset TEXT, last_event INTEGER NOT NULL DEFAULT 0,"
+    "  finished_at TEXT, attempt INTEGER NOT NULL DEFAULT 0, dataset TEXT, last_event INTEGER NOT NULL "
+    "DEFAULT 0,"
     "  request TEXT NOT NULL, progress TEXT, result TEXT, error TEXT) STRICT;"
     "CREATE INDEX jobs_newest ON jobs (created_at, id);"
     "CREATE INDEX jobs_by_state ON jobs (state, created_at, id);"
@@ -21,11 +22,11 @@ static const char *const migrations[] = {
 
     "CREATE TABLE labels (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, name TEXT NOT NULL,"
     "  text TEXT NOT NULL, PRIMARY KEY (job, name)) STRICT, WITHOUT ROWID;"
-    "CREATE INDEX labels_by_text ON labels (name, text, job);"
     "CREATE TABLE events (job TEXT NOT NULL REFERENCES jobs ON DELETE CASCADE, id INTEGER NOT NULL,"
     "  kind TEXT NOT NULL, created_at TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job, id))"
     "  STRICT, WITHOUT ROWID;"
-    "CREATE TABLE checkpoints (job TEXT PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, data TEXT NOT NULL) STRICT;"
+    "CREATE TABLE checkpoints (job TEXT PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, data TEXT NOT NULL) "
+    "STRICT;"
 
     "CREATE TABLE models (name TEXT PRIMARY KEY, created_at TEXT NOT NULL, directory TEXT UNIQUE,"
     "  document TEXT NOT NULL) STRICT;"
@@ -60,7 +61,8 @@ kr_status kr_db_migrate(struct kr_ctx *ctx, struct kr_store *store)
     KR_TRY(read_version(ctx, store, &version));
     if (version < 0 || version > NEWEST)
         return kr_fail(ctx, KR_CONFLICT, "",
-                       "the database %s/kriged.db has version %d, made by a newer kriged: this one knows versions up to %d",
+                       "the database %s/kriged.db has version %d, made by a newer kriged: this one knows "
+                       "versions up to %d",
                        store->directory, version, NEWEST);
     for (; version < NEWEST; version++) {
         KR_TRY(kr_db_begin(ctx, store));

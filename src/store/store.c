@@ -54,8 +54,10 @@ static kr_status make_directories(struct kr_ctx *ctx, struct kr_store *store, co
 
 static kr_status refuse(struct kr_ctx *ctx, struct kr_store *store, const char *kind, const char *id)
 {
-    return kr_fail(ctx, KR_CONFLICT, "", "%s/kriged.db is missing, but %s/%s is there: put the database back, or use another directory",
-                   store->directory, kind, id);
+    return kr_fail(
+        ctx, KR_CONFLICT, "",
+        "%s/kriged.db is missing, but %s/%s is there: put the database back, or use another directory",
+        store->directory, kind, id);
 }
 
 /* Without its database a directory full of data would look like leftovers. */
@@ -130,7 +132,8 @@ static kr_status write_check(struct kr_ctx *ctx, struct kr_store *store)
 {
     char now[KR_TIME_BYTES];
     kr_store_now(now);
-    KR_RUN(ctx, store, "INSERT INTO checks (id, at) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at",
+    KR_RUN(ctx, store,
+           "INSERT INTO checks (id, at) VALUES (1, ?1) ON CONFLICT DO UPDATE SET at = excluded.at",
            kr_text(now));
     return KR_OK;
 }
@@ -147,11 +150,13 @@ kr_status kr_store_check(struct kr_ctx *ctx, struct kr_store *store)
     return kr_db_end(ctx, store, write_check(ctx, store));
 }
 
-static kr_status count_one(struct kr_ctx *ctx, struct kr_store *store, const char *sql, const char *value, uint64_t *out)
+static kr_status count_one(struct kr_ctx *ctx, struct kr_store *store, const char *sql, const char *value,
+                           uint64_t *out)
 {
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     bool row;
-    KR_TRY(kr_db_prepare(ctx, store, &statement, sql, value ? 1 : 0, (const struct kr_bind[]){kr_text(value)}));
+    KR_TRY(
+        kr_db_prepare(ctx, store, &statement, sql, value ? 1 : 0, (const struct kr_bind[]){kr_text(value)}));
     KR_TRY(kr_db_step(ctx, store, statement, &row));
     *out = (uint64_t)sqlite3_column_int64(statement, 0);
     return KR_OK;

@@ -1,14 +1,15 @@
 /*
- * store: what must survive. SQLite (write-ahead log, full sync) for data sets, jobs, events, checkpoints and models;
- * beside it one directory of .npy files for each data set and model. The only part that includes sqlite3.h.
+ * store: what must survive. SQLite (write-ahead log, full sync) for data sets, jobs, events, checkpoints and
+ * models; beside it one directory of .npy files for each data set and model. The only part that includes
+ * sqlite3.h.
  *
  *     DIR/lock                one daemon at a time
  *     DIR/kriged.db           rows
  *     DIR/datasets/<id>/      x.npy, y.npy, noise.npy
  *     DIR/models/<id>/        x.npy, y.npy (the solved weights)
  *
- * Every function may be called from any thread (one lock inside). Everything returned lives in the context's arena.
- * JSON is text here: nobody in this layer looks inside. Times are RFC 3339, UTC, milliseconds.
+ * Every function may be called from any thread (one lock inside). Everything returned lives in the context's
+ * arena. JSON is text here: nobody in this layer looks inside. Times are RFC 3339, UTC, milliseconds.
  */
 #ifndef KRIGED_STORE_H
 #define KRIGED_STORE_H
@@ -17,15 +18,17 @@
 
 struct kr_store;
 
-/* Makes the directory when absent, locks it (CONFLICT when another daemon has it), creates or migrates the tables, removes
- * directories without a row (what a crash left half-written). */
+/* Makes the directory when absent, locks it (CONFLICT when another daemon has it), creates or migrates the
+ * tables, removes directories without a row (what a crash left half-written). CONFLICT also for a database
+ * of a newer version, and for data whose database is missing: those are never removed. */
 kr_status kr_store_open(struct kr_ctx *ctx, const char *directory, struct kr_store **out) KR_MUST_CHECK;
 void kr_store_close(struct kr_store *store); /* NULL is fine */
 /* Can it be written now? STORAGE when not: what /readyz asks. */
 kr_status kr_store_check(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
 
 enum { KR_ID_BYTES = 27, KR_TIME_BYTES = 25 };
-void kr_store_id(char id[KR_ID_BYTES]);    /* a ULID: sorts by time, also within one millisecond of one process */
+/* A ULID: sorts by time, also within one millisecond of one process. */
+void kr_store_id(char id[KR_ID_BYTES]);
 void kr_store_now(char time[KR_TIME_BYTES]); /* 2026-01-31T09:26:53.589Z */
 
 /* A page of a list, newest first: `token` = what the last page gave, NULL = from the newest. */
@@ -35,30 +38,32 @@ struct kr_page {
     char *next; /* out; NULL at the end */
 };
 
-/* ---- data sets: immutable -------------------------------------------------------------------------------------- */
+/* ---- data sets: immutable --------------------------------------------------------------------- */
 
 struct kr_dataset_row {
     const char *name;
-    const char *digest;    /* of bytes and reading options: the same upload again is recognised by it */
-    const char *meta;      /* JSON, what GET replies */
+    const char *digest; /* of bytes and reading options: the same upload again is recognised by it */
+    const char *meta;   /* JSON, what GET replies */
     const char *created_at;
     const char *directory; /* absolute; kr_dataset_map reads it */
 };
 /*
- * Writes and syncs the files, then the row (name, digest, meta given; created_at and directory are filled in). *created = false with the
- * stored row when name and digest are there already; CONFLICT when the name has another digest. Nothing half-written
- * stays: files first into a directory without a row, removed on failure.
+ * Writes and syncs the files, then the row (name, digest, meta given; created_at and directory are filled
+ * in). *created = false with the stored row when name and digest are there already; CONFLICT when the name
+ * has another digest. Nothing half-written stays: files first into a directory without a row, removed on
+ * failure.
  */
 kr_status kr_store_dataset_put(struct kr_ctx *ctx, struct kr_store *store, const struct kr_dataset *data,
                                struct kr_dataset_row *row, bool *created) KR_MUST_CHECK;
 kr_status kr_store_dataset_get(struct kr_ctx *ctx, struct kr_store *store, const char *name,
                                struct kr_dataset_row *out) KR_MUST_CHECK; /* NOT_FOUND */
-kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
-                                struct kr_dataset_row **rows) KR_MUST_CHECK;
-/* CONFLICT, naming a job, while an unfinished job needs it. Row first, then the files (who mapped them keeps them). */
+kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page,
+                                size_t *count, struct kr_dataset_row **rows) KR_MUST_CHECK;
+/* CONFLICT, naming a job, while an unfinished job needs it. Row first, then the files (who mapped them keeps
+ * them). */
 kr_status kr_store_dataset_delete(struct kr_ctx *ctx, struct kr_store *store, const char *name) KR_MUST_CHECK;
 
-/* ---- jobs ------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------- */
 
 /* S(enum suffix, name, finished) */
 #define KR_JOB_STATE_TABLE(S)                                                                                \
@@ -93,18 +98,21 @@ struct kr_event_row {
     const char *kind, *data, *created_at;
 };
 
-/* Stores a new queued job (id, dataset, labels, request given) with its first events. NOT_FOUND at "/dataset" when the data set is gone. */
-kr_status kr_store_job_add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job, size_t nevents,
-                           const struct kr_event_row *events) KR_MUST_CHECK;
-kr_status kr_store_job_get(struct kr_ctx *ctx, struct kr_store *store, const char *id, struct kr_job_row *out) KR_MUST_CHECK;
+/* Stores a new queued job (id, dataset, labels, request given) with its first events. NOT_FOUND at "/dataset"
+ * when the data set is gone. */
+kr_status kr_store_job_add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job,
+                           size_t nevents, const struct kr_event_row *events) KR_MUST_CHECK;
+kr_status kr_store_job_get(struct kr_ctx *ctx, struct kr_store *store, const char *id,
+                           struct kr_job_row *out) KR_MUST_CHECK;
 struct kr_job_filter {
-    int state; /* -1 = any */
+    int state;                           /* -1 = any */
     const char *label_name, *label_text; /* NULL = any */
 };
 kr_status kr_store_job_list(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_filter *filter,
                             struct kr_page *page, size_t *count, struct kr_job_row **rows) KR_MUST_CHECK;
 /* Ids of the jobs that are not finished, oldest first: what a restart takes up. */
-kr_status kr_store_job_unfinished(struct kr_ctx *ctx, struct kr_store *store, size_t *count, char ***ids) KR_MUST_CHECK;
+kr_status kr_store_job_unfinished(struct kr_ctx *ctx, struct kr_store *store, size_t *count,
+                                  char ***ids) KR_MUST_CHECK;
 /* With its events and checkpoint; its model stays. CONFLICT unless finished. */
 kr_status kr_store_job_delete(struct kr_ctx *ctx, struct kr_store *store, const char *id) KR_MUST_CHECK;
 
@@ -120,26 +128,29 @@ struct kr_job_change {
     const char *model;                 /* JSON document of the model called like the job */
     const char *model_id;              /* its directory, from kr_store_model_directory */
 };
-/* All changes in ONE transaction; last[i] = newest event id of changes[i]'s job. What is returned as OK is on the disk. */
-kr_status kr_store_apply(struct kr_ctx *ctx, struct kr_store *store, size_t count, const struct kr_job_change *changes,
-                         uint64_t *last) KR_MUST_CHECK;
+/* All changes in ONE transaction; last[i] = newest event id of changes[i]'s job. What is returned as OK is on
+ * the disk. */
+kr_status kr_store_apply(struct kr_ctx *ctx, struct kr_store *store, size_t count,
+                         const struct kr_job_change *changes, uint64_t *last) KR_MUST_CHECK;
 /* Events of a job with id > after, oldest first, at most `limit`. */
-kr_status kr_store_events(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after, size_t limit,
-                          size_t *count, struct kr_event_row **rows) KR_MUST_CHECK;
+kr_status kr_store_events(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after,
+                          size_t limit, size_t *count, struct kr_event_row **rows) KR_MUST_CHECK;
 /* The checkpoint's text, NULL when there is none. */
-kr_status kr_store_checkpoint(struct kr_ctx *ctx, struct kr_store *store, const char *job, char **out) KR_MUST_CHECK;
+kr_status kr_store_checkpoint(struct kr_ctx *ctx, struct kr_store *store, const char *job,
+                              char **out) KR_MUST_CHECK;
 
-/* ---- models ----------------------------------------------------------------------------------------------------- */
+/* ---- models ----------------------------------------------------------------------------------- */
 
 struct kr_model_row {
     const char *name, *document, *created_at, *directory; /* directory: absolute */
 };
-/* A fresh id and its directory (made, absolute path in *directory) for a worker to write weights into; removed at the next open
- * unless a model takes it. */
+/* A fresh id and its directory (made, absolute path in *directory) for a worker to write weights into;
+ * removed at the next open unless a model takes it. */
 kr_status kr_store_model_directory(struct kr_ctx *ctx, struct kr_store *store, char id[KR_ID_BYTES],
                                    char **directory) KR_MUST_CHECK;
 void kr_store_model_directory_drop(struct kr_store *store, const char *id); /* when no model took it */
-kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name, struct kr_model_row *out) KR_MUST_CHECK;
+kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                             struct kr_model_row *out) KR_MUST_CHECK;
 kr_status kr_store_model_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
                               struct kr_model_row **rows) KR_MUST_CHECK;
 kr_status kr_store_model_delete(struct kr_ctx *ctx, struct kr_store *store, const char *name) KR_MUST_CHECK;
@@ -147,6 +158,7 @@ kr_status kr_store_model_delete(struct kr_ctx *ctx, struct kr_store *store, cons
 struct kr_store_counts {
     uint64_t datasets, jobs[6], models;
 };
-kr_status kr_store_count(struct kr_ctx *ctx, struct kr_store *store, struct kr_store_counts *out) KR_MUST_CHECK;
+kr_status kr_store_count(struct kr_ctx *ctx, struct kr_store *store,
+                         struct kr_store_counts *out) KR_MUST_CHECK;
 
 #endif

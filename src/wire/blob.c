@@ -1,4 +1,5 @@
-/* Doubles as hexadecimal text: every bit kept, NaN payloads and signs of zero included, whatever the machine's byte order. */
+/* Doubles as hexadecimal text: every bit kept, NaN payloads and signs of zero included, whatever the
+ * machine's byte order. */
 #include "wire/wire.h"
 
 #include <stdlib.h>
@@ -37,7 +38,8 @@ kr_status kr_json_unblob(struct kr_ctx *ctx, const json_t *json, size_t *count, 
     const char *text = json_string_value(json);
     const size_t length = json_string_length(json);
     if (!text || length % DIGITS != 0)
-        return kr_fail(ctx, KR_INVALID, "", "doubles must be a string of %d hexadecimal digits each, got %s of %zu", DIGITS,
+        return kr_fail(ctx, KR_INVALID, "",
+                       "doubles must be a string of %d hexadecimal digits each, got %s of %zu", DIGITS,
                        text ? "one" : "no string", length);
     double *out;
     KR_ALLOC(ctx, out, length / DIGITS);
@@ -46,7 +48,9 @@ kr_status kr_json_unblob(struct kr_ctx *ctx, const json_t *json, size_t *count, 
         for (size_t k = 0; k < DIGITS; k++) {
             int value = digit(text[i * DIGITS + k]);
             if (value < 0)
-                return kr_fail(ctx, KR_INVALID, "", "doubles must be hexadecimal digits, got something else at %zu", i * DIGITS + k);
+                return kr_fail(ctx, KR_INVALID, "",
+                               "doubles must be hexadecimal digits, got something else at %zu",
+                               i * DIGITS + k);
             bits = bits << 4 | (uint64_t)value;
         }
         memcpy(&out[i], &bits, sizeof bits);

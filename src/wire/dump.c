@@ -47,7 +47,8 @@ static void add_string(struct text *text, const char *string, size_t length)
         add(text, string + start, i - start);
         start = i + 1;
         const char *letter = c ? strchr(plain, c) : NULL;
-        const char pair[] = {'\\', letter ? letters[letter - plain] : 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        const char pair[] = {'\\',       letter ? letters[letter - plain] : 'u', '0', '0', hex[c >> 4],
+                             hex[c & 15]};
         add(text, pair, letter ? 2 : 6);
     }
     add(text, string + start, length - start);

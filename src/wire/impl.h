@@ -1,8 +1,8 @@
 /*
  * What the files of wire share: the place of a value in the request, refusals, numbers as text.
  *
- * A place is a chain on the stack, one link a level, so that reading a matrix costs no text; the JSON pointer is
- * spelled only for a refusal.
+ * A place is a chain on the stack, one link a level, so that reading a matrix costs no text; the JSON pointer
+ * is spelled only for a refusal.
  */
 #ifndef WIRE_IMPL_H
 #define WIRE_IMPL_H
@@ -26,22 +26,24 @@ struct wire_reader {
 kr_status wire_refuse(struct kr_ctx *ctx, const struct wire_path *path, const char *format, ...)
     __attribute__((format(printf, 3, 4))) KR_MUST_CHECK;
 /* "must be `wanted`, got a string" and the like. */
-kr_status wire_refuse_type(struct kr_ctx *ctx, const struct wire_path *path, const char *wanted, const json_t *json)
-    KR_MUST_CHECK;
-/* "there is no `noun` called "x"; there are: a, b, c": the names of a NULL-terminated list, or the rows of a registry. */
-kr_status wire_refuse_name(struct kr_ctx *ctx, const struct wire_path *path, const char *noun, const char *got,
-                           const struct kr_registry *registry, const char *const *names) KR_MUST_CHECK;
+kr_status wire_refuse_type(struct kr_ctx *ctx, const struct wire_path *path, const char *wanted,
+                           const json_t *json) KR_MUST_CHECK;
+/* "there is no `noun` called "x"; there are: a, b, c": the names of a NULL-terminated list, or the rows of a
+ * registry. */
+kr_status wire_refuse_name(struct kr_ctx *ctx, const struct wire_path *path, const char *noun,
+                           const char *got, const struct kr_registry *registry,
+                           const char *const *names) KR_MUST_CHECK;
 
 /* A row without a range has both ends 0. */
 bool wire_has_range(const struct kr_field *field);
-kr_status wire_check_range(struct kr_ctx *ctx, const struct kr_field *field, double value, const struct wire_path *path)
-    KR_MUST_CHECK;
+kr_status wire_check_range(struct kr_ctx *ctx, const struct kr_field *field, double value,
+                           const struct wire_path *path) KR_MUST_CHECK;
 kr_status wire_read_real(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
                          const struct wire_path *path, double *out) KR_MUST_CHECK;
 kr_status wire_read_integer(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
                             const struct wire_path *path, uint64_t *out) KR_MUST_CHECK;
-kr_status wire_read_text(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path, const char **out)
-    KR_MUST_CHECK;
+kr_status wire_read_text(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
+                         const char **out) KR_MUST_CHECK;
 
 kr_status wire_read_param(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                           const struct wire_path *path, struct kr_param *out) KR_MUST_CHECK;

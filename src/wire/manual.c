@@ -101,7 +101,8 @@ static void add_rows(const struct kr_schema *schema, const char *prefix, char **
     char path[256];
     for (size_t i = 0; i < schema->count; i++) {
         const struct kr_field *field = &schema->fields[i];
-        const bool nested = field->kind == KR_KIND_OBJECT || field->kind == KR_KIND_OPTIONAL || field->kind == KR_KIND_LIST;
+        const bool nested =
+            field->kind == KR_KIND_OBJECT || field->kind == KR_KIND_OPTIONAL || field->kind == KR_KIND_LIST;
         snprintf(path, sizeof path, "%s%s%s", prefix, field->name, field->kind == KR_KIND_LIST ? "[]" : "");
         add(text, "| `");
         add_cell(text, path);

@@ -1,9 +1,10 @@
 /*
  * Doubles as the shortest decimal text that reads back as the same bits.
  *
- * printf gives 17 significant digits, always enough. A double lies within 2^-53 of its own size of any decimal that
- * reads back as it: at most 11.2 units of the 17th digit. So 15 digits are tried only where the last two of the 17 are
- * within 12 of a round hundred, which spares nearly every conversion of numbers that need 16 or 17.
+ * printf gives 17 significant digits, always enough. A double lies within 2^-53 of its own size of any
+ * decimal that reads back as it: at most 11.2 units of the 17th digit. So 15 digits are tried only where the
+ * last two of the 17 are within 12 of a round hundred, which spares nearly every conversion of numbers that
+ * need 16 or 17.
  */
 #include "wire/impl.h"
 
@@ -132,7 +133,8 @@ static size_t shortest(double value, char *out)
         }
     }
     take_digits(value, 17, &decimal);
-    if (value >= DBL_MIN && (shorter(value, &decimal, 15, out, &length) || shorter(value, &decimal, 16, out, &length)))
+    if (value >= DBL_MIN &&
+        (shorter(value, &decimal, 15, out, &length) || shorter(value, &decimal, 16, out, &length)))
         return length;
     trim(&decimal);
     return spell(&decimal, out);
@@ -159,5 +161,6 @@ size_t wire_number_text(double value, char out[WIRE_NUMBER_TEXT])
     if (!isfinite(value))
         return (size_t)sprintf(out, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
     out[0] = '-';
-    return sign + (size < 1e15 && size == floor(size) ? integer(size, out + sign) : shortest(size, out + sign));
+    return sign +
+           (size < 1e15 && size == floor(size) ? integer(size, out + sign) : shortest(size, out + sign));
 }

@@ -6,13 +6,15 @@
 /* Where in the request; of a whole body that is invalid too. */
 static json_t *culprits(const struct kr_error *error)
 {
-    return json_pack("[{s:o, s:o}]", "pointer", wire_string(error->pointer), "detail", wire_string(error->detail));
+    return json_pack("[{s:o, s:o}]", "pointer", wire_string(error->pointer), "detail",
+                     wire_string(error->detail));
 }
 
 json_t *kr_problem_json(const struct kr_error *error, const char *instance)
 {
     json_t *problem = json_object();
-    bool done = problem && wire_put(problem, "type", json_sprintf("/problems/%s", kr_status_slug(error->status))) &&
+    bool done = problem &&
+                wire_put(problem, "type", json_sprintf("/problems/%s", kr_status_slug(error->status))) &&
                 wire_put(problem, "title", wire_string(kr_status_title(error->status))) &&
                 wire_put(problem, "status", json_integer(kr_status_http(error->status))) &&
                 wire_put(problem, "detail", wire_string(error->detail));
@@ -28,8 +30,8 @@ json_t *kr_problem_json(const struct kr_error *error, const char *instance)
 
 json_t *kr_error_json(const struct kr_error *error)
 {
-    return json_pack("{s:s, s:o, s:o}", "status", kr_status_slug(error->status), "pointer", wire_string(error->pointer),
-                     "detail", wire_string(error->detail));
+    return json_pack("{s:s, s:o, s:o}", "status", kr_status_slug(error->status), "pointer",
+                     wire_string(error->pointer), "detail", wire_string(error->detail));
 }
 
 kr_status kr_error_take(struct kr_ctx *ctx, const json_t *json)

@@ -9,7 +9,8 @@ static kr_status read_schema(const struct wire_reader *r, const struct kr_schema
 static kr_status read_members(const struct wire_reader *r, const struct kr_schema *schema, json_t *json,
                               const struct wire_path *path, void *out);
 
-/* ---- names -------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * -------------------------------------------------------------------------------------------------- */
 
 static bool is_inline(const struct kr_field *field)
 {
@@ -93,7 +94,8 @@ static kr_status check_names(const struct wire_reader *r, const struct kr_schema
     return KR_OK;
 }
 
-/* ---- kinds -------------------------------------------------------------------------------------------------- */
+/* ---- kinds
+ * -------------------------------------------------------------------------------------------------- */
 
 static kr_status read_choice(const struct wire_reader *r, const struct kr_field *field, const json_t *json,
                              const struct wire_path *path, int *out)
@@ -120,10 +122,13 @@ static kr_status read_row(const struct wire_reader *r, const struct kr_field *fi
     return wire_refuse_name(r->ctx, path, registry->noun, name, registry, NULL);
 }
 
-static kr_status enter_variant(const struct wire_reader *r, const struct wire_path *path, struct wire_reader *inner)
+static kr_status enter_variant(const struct wire_reader *r, const struct wire_path *path,
+                               struct wire_reader *inner)
 {
     *inner = (struct wire_reader){r->ctx, r->depth + 1};
-    return inner->depth <= KR_KERNEL_DEPTH ? KR_OK : wire_refuse(r->ctx, path, "is nested deeper than %d levels", KR_KERNEL_DEPTH);
+    return inner->depth <= KR_KERNEL_DEPTH
+               ? KR_OK
+               : wire_refuse(r->ctx, path, "is nested deeper than %d levels", KR_KERNEL_DEPTH);
 }
 
 /* {"type": name, ...options} */
@@ -147,7 +152,8 @@ static kr_status read_variant(const struct wire_reader *r, const struct kr_regis
     if (!options)
         return check_names(&inner, NULL, json, path, "type");
     out->options = kr_alloc(r->ctx, 1, options->size);
-    return out->options ? read_schema(&inner, options, json, path, "type", out->options) : r->ctx->error.status;
+    return out->options ? read_schema(&inner, options, json, path, "type", out->options)
+                        : r->ctx->error.status;
 }
 
 /* The enclosing object holds the options; its names have been checked. */
@@ -195,7 +201,8 @@ static kr_status read_list(const struct wire_reader *r, const struct kr_schema *
         return r->ctx->error.status;
     for (size_t i = 0; i < out->count; i++) {
         const struct wire_path at = {path, NULL, i};
-        KR_TRY(read_schema(r, schema, json_array_get(json, i), &at, NULL, (char *)out->items + i * schema->size));
+        KR_TRY(read_schema(r, schema, json_array_get(json, i), &at, NULL,
+                           (char *)out->items + i * schema->size));
     }
     return KR_OK;
 }
@@ -263,7 +270,8 @@ static kr_status read_value(const struct wire_reader *r, const struct kr_field *
     }
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------ */
+/* ---- objects
+ * ------------------------------------------------------------------------------------------------ */
 
 /* null stands for a member that is absent; a number that is written as null (NaN) is read from it. */
 static bool is_absent(const struct kr_field *field, const json_t *json)
@@ -304,15 +312,16 @@ static kr_status read_schema(const struct wire_reader *r, const struct kr_schema
     return read_members(r, schema, json, path, out);
 }
 
-kr_status kr_wire_read(struct kr_ctx *ctx, const struct kr_schema *schema, json_t *json, const char *pointer, void *out)
+kr_status kr_wire_read(struct kr_ctx *ctx, const struct kr_schema *schema, json_t *json, const char *pointer,
+                       void *out)
 {
     const struct wire_reader reader = {ctx, 0};
     const struct wire_path root = {NULL, pointer, 0};
     return read_schema(&reader, schema, json, &root, NULL, out);
 }
 
-kr_status kr_wire_parse(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text, size_t length, void *out,
-                        json_t **tree)
+kr_status kr_wire_parse(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text, size_t length,
+                        void *out, json_t **tree)
 {
     json_t *json;
     if (tree)

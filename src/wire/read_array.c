@@ -1,4 +1,5 @@
-/* Arrays and maps of plain values. A matrix is checked for its shape before it gets memory: m x n is what a body of m + n may claim. */
+/* Arrays and maps of plain values. A matrix is checked for its shape before it gets memory: m x n is what a
+ * body of m + n may claim. */
 #include "wire/impl.h"
 
 static kr_status read_ints(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
@@ -47,7 +48,8 @@ static kr_status check_rows(struct kr_ctx *ctx, const json_t *json, const struct
         if (json_array_size(row) == 0)
             return wire_refuse(ctx, &at, "must have at least one number");
         if (json_array_size(row) != cols)
-            return wire_refuse(ctx, &at, "must be as long as the first row: %zu numbers, got %zu", cols, json_array_size(row));
+            return wire_refuse(ctx, &at, "must be as long as the first row: %zu numbers, got %zu", cols,
+                               json_array_size(row));
     }
     return KR_OK;
 }
@@ -66,7 +68,8 @@ static kr_status read_matrix(struct kr_ctx *ctx, const struct kr_field *field, c
     return KR_OK;
 }
 
-static kr_status read_texts(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path, struct kr_texts *out)
+static kr_status read_texts(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
+                            struct kr_texts *out)
 {
     out->count = json_array_size(json);
     KR_ALLOC(ctx, out->items, out->count);
@@ -118,8 +121,8 @@ static kr_status read_values(struct kr_ctx *ctx, const struct kr_field *field, j
     return KR_OK;
 }
 
-kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json, const struct wire_path *path,
-                          void *out)
+kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                          const struct wire_path *path, void *out)
 {
     const bool object = field->kind == KR_KIND_MAP || field->kind == KR_KIND_VALUES;
     if (object ? !json_is_object(json) : !json_is_array(json))

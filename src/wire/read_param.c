@@ -1,6 +1,6 @@
 /*
- * Hyperparameters: a number, an array, or {"value", "fixed", "bounds"}, each in the range of its row; and the features
- * that a kernel sees.
+ * Hyperparameters: a number, an array, or {"value", "fixed", "bounds"}, each in the range of its row; and the
+ * features that a kernel sees.
  */
 #include "wire/impl.h"
 
@@ -20,13 +20,15 @@ static kr_status read_bounds(struct kr_ctx *ctx, const struct kr_field *field, c
     if (!(out->lower < out->upper)) {
         wire_number_text(out->lower, low);
         wire_number_text(out->upper, high);
-        return wire_refuse(ctx, path, "must have the lower bound first and below the upper one, got [%s, %s]", low, high);
+        return wire_refuse(ctx, path, "must have the lower bound first and below the upper one, got [%s, %s]",
+                           low, high);
     }
     out->bounded = true;
     return KR_OK;
 }
 
-static kr_status check_inside(struct kr_ctx *ctx, const struct wire_path *path, const struct kr_param_value *value)
+static kr_status check_inside(struct kr_ctx *ctx, const struct wire_path *path,
+                              const struct kr_param_value *value)
 {
     char got[WIRE_NUMBER_TEXT], low[WIRE_NUMBER_TEXT], high[WIRE_NUMBER_TEXT];
     if (!value->bounded || (value->lower <= value->value && value->value <= value->upper))
@@ -40,7 +42,8 @@ static kr_status check_inside(struct kr_ctx *ctx, const struct wire_path *path, 
 static kr_status read_detailed(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                                const struct wire_path *path, struct kr_param_value *out)
 {
-    const struct wire_path value = {path, "value", 0}, fixed = {path, "fixed", 0}, bounds = {path, "bounds", 0};
+    const struct wire_path value = {path, "value", 0}, fixed = {path, "fixed", 0},
+                           bounds = {path, "bounds", 0};
     const char *name;
     json_t *member;
     json_object_foreach(json, name, member)
@@ -62,8 +65,8 @@ static kr_status read_detailed(struct kr_ctx *ctx, const struct kr_field *field,
     return check_inside(ctx, &value, out);
 }
 
-static kr_status read_entry(struct kr_ctx *ctx, const struct kr_field *field, json_t *json, const char *wanted,
-                            const struct wire_path *path, struct kr_param_value *out)
+static kr_status read_entry(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                            const char *wanted, const struct wire_path *path, struct kr_param_value *out)
 {
     *out = (struct kr_param_value){0};
     if (json_is_object(json))
@@ -76,7 +79,8 @@ static kr_status read_entry(struct kr_ctx *ctx, const struct kr_field *field, js
 kr_status wire_read_param(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                           const struct wire_path *path, struct kr_param *out)
 {
-    const char *one = "a number, an array or an object with a value", *entry = "a number or an object with a value";
+    const char *one = "a number, an array or an object with a value",
+               *entry = "a number or an object with a value";
     out->array = json_is_array(json);
     out->count = out->array ? json_array_size(json) : 1;
     if (out->count == 0)

@@ -1,4 +1,5 @@
-/* Refusals with their JSON pointer (RFC 6901), and the checks of single numbers and texts that lead to them. */
+/* Refusals with their JSON pointer (RFC 6901), and the checks of single numbers and texts that lead to them.
+ */
 #include "wire/impl.h"
 
 #include <math.h>
@@ -68,13 +69,14 @@ static const char *type_name(const json_t *json)
     return json_is_boolean(json) ? "a boolean" : "null";
 }
 
-kr_status wire_refuse_type(struct kr_ctx *ctx, const struct wire_path *path, const char *wanted, const json_t *json)
+kr_status wire_refuse_type(struct kr_ctx *ctx, const struct wire_path *path, const char *wanted,
+                           const json_t *json)
 {
     return wire_refuse(ctx, path, "must be %s, got %s", wanted, type_name(json));
 }
 
-kr_status wire_refuse_name(struct kr_ctx *ctx, const struct wire_path *path, const char *noun, const char *got,
-                           const struct kr_registry *registry, const char *const *names)
+kr_status wire_refuse_name(struct kr_ctx *ctx, const struct wire_path *path, const char *noun,
+                           const char *got, const struct kr_registry *registry, const char *const *names)
 {
     struct line known = {.length = 0};
     for (size_t i = 0; registry ? registry->rows[i] != NULL : names[i] != NULL; i++) {
@@ -90,21 +92,23 @@ bool wire_has_range(const struct kr_field *field)
     return field->min != 0 || field->max != 0;
 }
 
-kr_status wire_check_range(struct kr_ctx *ctx, const struct kr_field *field, double value, const struct wire_path *path)
+kr_status wire_check_range(struct kr_ctx *ctx, const struct kr_field *field, double value,
+                           const struct wire_path *path)
 {
     const bool open_min = field->flags & KR_OPEN_MIN, open_max = field->flags & KR_OPEN_MAX;
     if (!isfinite(value))
         return wire_refuse(ctx, path, "must be finite");
     if (!wire_has_range(field))
         return KR_OK;
-    if ((open_min ? value > field->min : value >= field->min) && (open_max ? value < field->max : value <= field->max))
+    if ((open_min ? value > field->min : value >= field->min) &&
+        (open_max ? value < field->max : value <= field->max))
         return KR_OK;
     char min[WIRE_NUMBER_TEXT], max[WIRE_NUMBER_TEXT], got[WIRE_NUMBER_TEXT];
     wire_number_text(field->min, min);
     wire_number_text(field->max, max);
     wire_number_text(value, got);
-    return wire_refuse(ctx, path, "must be in %c%s, %s%c, got %s", open_min ? '(' : '[', min, max, open_max ? ')' : ']',
-                       got);
+    return wire_refuse(ctx, path, "must be in %c%s, %s%c, got %s", open_min ? '(' : '[', min, max,
+                       open_max ? ')' : ']', got);
 }
 
 kr_status wire_read_real(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
@@ -138,7 +142,8 @@ kr_status wire_read_integer(struct kr_ctx *ctx, const struct kr_field *field, co
     return KR_OK;
 }
 
-kr_status wire_read_text(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path, const char **out)
+kr_status wire_read_text(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
+                         const char **out)
 {
     if (!json_is_string(json))
         return wire_refuse_type(ctx, path, "a string", json);

@@ -1,16 +1,17 @@
 /*
  * Tables to JSON Schema (draft 2020-12), as OpenAPI 3.1 embeds it.
  *
- * A definition is entered under its name before its members are walked, so that kernels of kernels end. Options that stand
- * beside their tag (KR_INLINE) are alternatives of the enclosing object: "allOf" of one "oneOf" a tag, closed by
- * "unevaluatedProperties".
+ * A definition is entered under its name before its members are walked, so that kernels of kernels end.
+ * Options that stand beside their tag (KR_INLINE) are alternatives of the enclosing object: "allOf" of one
+ * "oneOf" a tag, closed by "unevaluatedProperties".
  */
 #include "wire/impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static json_t *members(const struct kr_schema *schema, json_t *definitions, json_t *required, json_t *alternatives);
+static json_t *members(const struct kr_schema *schema, json_t *definitions, json_t *required,
+                       json_t *alternatives);
 
 static json_t *reference(const char *name)
 {
@@ -30,7 +31,8 @@ static json_t *type(const char *name)
 
 static json_t *integer_or_real(const struct kr_field *field, double value)
 {
-    const bool integer = field->kind == KR_KIND_INT || field->kind == KR_KIND_SEED || field->kind == KR_KIND_INTS;
+    const bool integer =
+        field->kind == KR_KIND_INT || field->kind == KR_KIND_SEED || field->kind == KR_KIND_INTS;
     return integer ? json_integer((json_int_t)value) : kr_json_real(value);
 }
 
@@ -40,7 +42,8 @@ static json_t *number(const struct kr_field *field, bool integer)
     json_t *json = type(integer ? "integer" : "number");
     const bool ranged = wire_has_range(field);
     if (ranged || integer)
-        wire_put(json, field->flags & KR_OPEN_MIN ? "exclusiveMinimum" : "minimum", integer_or_real(field, field->min));
+        wire_put(json, field->flags & KR_OPEN_MIN ? "exclusiveMinimum" : "minimum",
+                 integer_or_real(field, field->min));
     if (ranged || integer)
         wire_put(json, field->flags & KR_OPEN_MAX ? "exclusiveMaximum" : "maximum",
                  integer_or_real(field, ranged ? field->max : WIRE_LARGEST_INTEGER));
@@ -68,7 +71,8 @@ static json_t *closed(json_t *properties, json_t *required, const char *closing)
     return json;
 }
 
-/* ---- hyperparameters ---------------------------------------------------------------------------------------- */
+/* ---- hyperparameters
+ * ---------------------------------------------------------------------------------------- */
 
 static json_t *detailed_parameter(const struct kr_field *field)
 {
@@ -76,7 +80,8 @@ static json_t *detailed_parameter(const struct kr_field *field)
     wire_put(bounds, "maxItems", json_integer(2));
     wire_put(bounds, "description", json_string("[lower, upper]"));
     json_t *fixed = json_pack("{s:s, s:b, s:s}", "type", "boolean", "default", 0, "description", "not tuned");
-    json_t *properties = json_pack("{s:o, s:o, s:o}", "value", number(field, false), "fixed", fixed, "bounds", bounds);
+    json_t *properties =
+        json_pack("{s:o, s:o, s:o}", "value", number(field, false), "fixed", fixed, "bounds", bounds);
     return closed(properties, json_pack("[s]", "value"), "additionalProperties");
 }
 
@@ -87,30 +92,33 @@ static json_t *parameter(const struct kr_field *field, json_t *definitions)
     wire_number_text(field->min, low);
     wire_number_text(field->max, high);
     if (wire_has_range(field))
-        snprintf(name, sizeof name, "parameter_from_%s%s_to_%s%s", field->flags & KR_OPEN_MIN ? "above_" : "", low,
-                 field->flags & KR_OPEN_MAX ? "below_" : "", high);
+        snprintf(name, sizeof name, "parameter_from_%s%s_to_%s%s", field->flags & KR_OPEN_MIN ? "above_" : "",
+                 low, field->flags & KR_OPEN_MAX ? "below_" : "", high);
     for (const char *from = name; *from; from++) /* a plus is not allowed in a name */
         if (*from != '+')
             *to++ = *from;
     *to = 0;
     if (!json_object_get(definitions, name)) {
         json_t *entry = json_pack("{s:[o, o]}", "oneOf", number(field, false), detailed_parameter(field));
-        json_t *json = json_pack("{s:[o, o, o], s:s}", "oneOf", number(field, false), array_of(entry, 1),
-                                 detailed_parameter(field), "description",
-                                 "A hyperparameter: a number, one entry a feature, or a value with what is known about it");
+        json_t *json = json_pack(
+            "{s:[o, o, o], s:s}", "oneOf", number(field, false), array_of(entry, 1),
+            detailed_parameter(field), "description",
+            "A hyperparameter: a number, one entry a feature, or a value with what is known about it");
         wire_put(definitions, name, json);
     }
     return reference(name);
 }
 
-/* ---- registries --------------------------------------------------------------------------------------------- */
+/* ---- registries
+ * --------------------------------------------------------------------------------------------- */
 
 /* The object of one row: its tag and its options. */
 static json_t *row_object(const struct kr_type *row, const char *tag, json_t *definitions, bool inlined)
 {
     json_t *required = json_pack("[s]", tag), *alternatives = json_array();
     json_t *properties = json_pack("{s:{s:s}}", tag, "const", row->name);
-    json_t *options = row->options ? members(row->options, definitions, required, alternatives) : json_object();
+    json_t *options =
+        row->options ? members(row->options, definitions, required, alternatives) : json_object();
     json_object_update(properties, options);
     json_decref(options);
     const bool nested = json_array_size(alternatives) > 0;
@@ -154,7 +162,8 @@ static json_t *inline_variant(const struct kr_field *field, json_t *definitions)
     return json_pack("{s:o}", "oneOf", rows);
 }
 
-/* ---- members ------------------------------------------------------------------------------------------------ */
+/* ---- members
+ * ------------------------------------------------------------------------------------------------ */
 
 static json_t *plain(const struct kr_field *field, json_t *definitions)
 {
@@ -183,7 +192,8 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
     case KR_KIND_PARAM:
         return parameter(field, definitions);
     case KR_KIND_FEATURES:
-        return array_of(json_pack("{s:[o, {s:s, s:i}]}", "oneOf", type("string"), "type", "integer", "minimum", 0), 1);
+        return array_of(
+            json_pack("{s:[o, {s:s, s:i}]}", "oneOf", type("string"), "type", "integer", "minimum", 0), 1);
     case KR_KIND_INTS:
         return array_of(number(field, true), 0);
     case KR_KIND_REALS:
@@ -195,7 +205,8 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
     case KR_KIND_MAP:
         return json_pack("{s:s, s:o}", "type", "object", "additionalProperties", type("string"));
     case KR_KIND_VALUES:
-        return json_pack("{s:s, s:{s:[s, s]}}", "type", "object", "additionalProperties", "type", "number", "null");
+        return json_pack("{s:s, s:{s:[s, s]}}", "type", "object", "additionalProperties", "type", "number",
+                         "null");
     case KR_KIND_JSON:
         break;
     }
@@ -242,7 +253,8 @@ static json_t *member(const struct kr_field *field, json_t *definitions)
 }
 
 /* Properties by name; names of required members and the alternatives of inline variants are appended. */
-static json_t *members(const struct kr_schema *schema, json_t *definitions, json_t *required, json_t *alternatives)
+static json_t *members(const struct kr_schema *schema, json_t *definitions, json_t *required,
+                       json_t *alternatives)
 {
     json_t *properties = json_object();
     for (size_t i = 0; i < schema->count; i++) {

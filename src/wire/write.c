@@ -83,7 +83,8 @@ static json_t *write_param_value(const struct kr_param_value *value)
     bool done = object && wire_put(object, "value", kr_json_real(value->value)) &&
                 wire_put(object, "fixed", json_boolean(value->fixed));
     if (value->bounded)
-        done = done && wire_put(object, "bounds", json_pack("[o, o]", kr_json_real(value->lower), kr_json_real(value->upper)));
+        done = done && wire_put(object, "bounds",
+                                json_pack("[o, o]", kr_json_real(value->lower), kr_json_real(value->upper)));
     return filled(object, done);
 }
 

@@ -375,6 +375,7 @@ START_TEST(same_bits_with_any_number_of_threads)
         OK(kr_op_shift(ctx, &gram, theta, 4, data.noise_variance, &noisy));
         OK(kr_schema_init(ctx, &kr_solver_options_schema, &p.options));
         p.options.type = solver;
+        p.options.rtol = 1e-4;
         for (int t = 0; t < 3; t++) {
             struct kr_solver opened;
             double *B_bar = kr_alloc(ctx, N * K, sizeof *B_bar);

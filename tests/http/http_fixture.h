@@ -25,23 +25,23 @@
 
 struct test_stream {
     struct kr_http_stream *stream;
-    int pulled, closed; /* calls */
-    int due;            /* events to be sent */
-    int event;          /* bytes of one; 0: a short text */
-    bool done;
+    _Atomic int pulled, closed; /* calls */
+    _Atomic int due;            /* events to be sent */
+    int event;                  /* bytes of one; 0: a short text */
+    _Atomic bool done;
     struct test_stream *next;
 };
 
 struct server {
     struct kr_ctx ctx;
     struct kr_http *http;
-    int served;          /* requests for /served */
-    int handled;         /* all requests */
-    int left;            /* a /wait saw its client leave */
-    int held, hold;      /* /hold waits while hold is set */
-    size_t longest;      /* body seen */
-    pthread_mutex_t hub; /* what kriged's event hub does: wakes and closed() exclude each other */
-    struct test_stream *streams;
+    _Atomic int served;     /* requests for /served */
+    _Atomic int handled;    /* all requests */
+    _Atomic int left;       /* a /wait saw its client leave */
+    _Atomic int held, hold; /* /hold waits while hold is set */
+    _Atomic size_t longest; /* body seen */
+    pthread_mutex_t hub;    /* what kriged's event hub does: wakes and closed() exclude each other */
+    struct test_stream *_Atomic streams;
 };
 
 static UNUSED void nap(double seconds)
@@ -60,12 +60,12 @@ static UNUSED void nap(double seconds)
 static void stream_pull(void *self, struct kr_http_chunk *chunk)
 {
     struct test_stream *mine = self;
-    __atomic_add_fetch(&mine->pulled, 1, __ATOMIC_SEQ_CST);
+    mine->pulled++;
     if (chunk->closing) {
         chunk->bytes = strdup("data: bye\n\n");
         chunk->length = strlen(chunk->bytes);
-    } else if (__atomic_load_n(&mine->due, __ATOMIC_SEQ_CST) > 0) {
-        __atomic_sub_fetch(&mine->due, 1, __ATOMIC_SEQ_CST);
+    } else if (mine->due > 0) {
+        mine->due--;
         if (mine->event) {
             chunk->length = (size_t)mine->event;
             chunk->bytes = malloc(chunk->length);
@@ -116,7 +116,7 @@ static UNUSED void publish(struct server *server, int events, bool done)
 {
     pthread_mutex_lock(&server->hub);
     for (struct test_stream *s = server->streams; s; s = s->next) {
-        __atomic_add_fetch(&s->due, events, __ATOMIC_SEQ_CST);
+        s->due += events;
         s->done = done;
         if (s->stream)
             kr_http_stream_wake(s->stream);
@@ -160,13 +160,13 @@ static void handle(void *self, struct kr_http_request *request, struct kr_http_r
 {
     struct server *server = self;
     const char *route = request->segment_count ? request->segments[0] : "";
-    __atomic_add_fetch(&server->handled, 1, __ATOMIC_SEQ_CST);
+    server->handled++;
     if (request->length > server->longest)
         server->longest = request->length;
     if (strcmp(route, "echo") == 0) {
         say(reply, request->body, request->length);
     } else if (strcmp(route, "served") == 0) {
-        __atomic_add_fetch(&server->served, 1, __ATOMIC_SEQ_CST);
+        server->served++;
         say(reply, "served", 6);
     } else if (strcmp(route, "stream") == 0) {
         open_stream(server, request, reply);
@@ -176,8 +176,8 @@ static void handle(void *self, struct kr_http_request *request, struct kr_http_r
         server->left += request->client_left;
         say(reply, "waited", 6);
     } else if (strcmp(route, "hold") == 0) {
-        __atomic_add_fetch(&server->held, 1, __ATOMIC_SEQ_CST);
-        while (__atomic_load_n(&server->hold, __ATOMIC_SEQ_CST))
+        server->held++;
+        while (server->hold)
             nap(0.005);
         say(reply, "held", 4);
     } else if (strcmp(route, "cached") == 0) {

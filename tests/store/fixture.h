@@ -31,7 +31,8 @@ static const struct kr_dataset sample = {.n = 3, .d = 2, .x = sample_x, .y = sam
         kr_status status_ = (call);                                                                          \
         ck_assert_msg(status_ == (wanted), "%s: %s", kr_status_slug(status_), ctx.error.detail);             \
         ck_assert_str_eq(ctx.error.pointer, at);                                                             \
-        ck_assert_msg(strstr(ctx.error.detail, says) != NULL, "\"%s\" is not in: %s", says, ctx.error.detail); \
+        ck_assert_msg(strstr(ctx.error.detail, says) != NULL, "\"%s\" is not in: %s", says,                  \
+                      ctx.error.detail);                                                                     \
         kr_ctx_clear_error(&ctx);                                                                            \
     } while (0)
 
@@ -82,7 +83,8 @@ static inline char *add_job(const char *dataset)
 {
     char *id = kr_alloc(&ctx, KR_ID_BYTES, 1);
     kr_store_id(id);
-    OK(kr_store_job_add(&ctx, store, &(struct kr_job_row){.id = id, .dataset = dataset, .request = "{}"}, 0, NULL));
+    OK(kr_store_job_add(&ctx, store, &(struct kr_job_row){.id = id, .dataset = dataset, .request = "{}"}, 0,
+                        NULL));
     return id;
 }
 

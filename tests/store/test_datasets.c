@@ -85,7 +85,8 @@ START_TEST(a_dataset_goes_with_its_files_unless_a_job_needs_it)
     FAILS(kr_store_dataset_get(&ctx, store, "concrete", &back), KR_NOT_FOUND, "", "concrete");
     FAILS(kr_store_dataset_delete(&ctx, store, "concrete"), KR_NOT_FOUND, "", "concrete");
     ck_assert_str_eq(get_job(job).dataset, "concrete");
-    FAILS(kr_store_job_add(&ctx, store, &(struct kr_job_row){.id = "x", .dataset = "concrete", .request = "{}"}, 0, NULL),
+    FAILS(kr_store_job_add(&ctx, store,
+                           &(struct kr_job_row){.id = "x", .dataset = "concrete", .request = "{}"}, 0, NULL),
           KR_NOT_FOUND, "/dataset", "concrete");
     FAILS(kr_store_job_get(&ctx, store, "x", &(struct kr_job_row){0}), KR_NOT_FOUND, "", "\"x\"");
 }
@@ -134,7 +135,8 @@ START_TEST(tokens_and_sizes_are_checked)
         FAILS(kr_store_dataset_list(&ctx, store, &page, &count, &rows), KR_INVALID, "/page_token", "token");
         ck_assert_uint_eq(count, 0);
     }
-    FAILS(kr_store_dataset_list(&ctx, store, &(struct kr_page){0}, &count, &rows), KR_INVALID, "/page_size", "0");
+    FAILS(kr_store_dataset_list(&ctx, store, &(struct kr_page){0}, &count, &rows), KR_INVALID, "/page_size",
+          "0");
     struct kr_page page = {.size = 5};
     OK(kr_store_dataset_list(&ctx, store, &page, &count, &rows));
     ck_assert_uint_eq(count, 0);
@@ -218,5 +220,6 @@ START_TEST(nothing_stays_of_a_dataset_that_does_not_fit)
 END_TEST
 
 STORE_SUITE("datasets", what_is_put_is_got, the_same_again_is_recognised_and_another_is_refused,
-            a_dataset_goes_with_its_files_unless_a_job_needs_it, a_list_goes_on_where_it_ended_while_rows_come_and_go,
-            tokens_and_sizes_are_checked, one_of_several_threads_wins, nothing_stays_of_a_dataset_that_does_not_fit)
+            a_dataset_goes_with_its_files_unless_a_job_needs_it,
+            a_list_goes_on_where_it_ended_while_rows_come_and_go, tokens_and_sizes_are_checked,
+            one_of_several_threads_wins, nothing_stays_of_a_dataset_that_does_not_fit)

@@ -3,14 +3,15 @@
 START_TEST(every_bit_comes_back)
 {
     static const uint64_t bits[] = {0,
-                                    0x8000000000000000,  /* -0 */
-                                    0x3ff0000000000000,  /* 1 */
-                                    0x7ff8dead00beef01,  /* NaN with a payload */
-                                    0xfff0000000000001,  /* signalling NaN */
-                                    0x7ff0000000000000,  /* infinity */
-                                    0x0000000000000001,  /* smallest subnormal */
-                                    0x000fffffffffffff,  /* largest subnormal */
-                                    0x0123456789abcdef, 0xfedcba9876543210};
+                                    0x8000000000000000, /* -0 */
+                                    0x3ff0000000000000, /* 1 */
+                                    0x7ff8dead00beef01, /* NaN with a payload */
+                                    0xfff0000000000001, /* signalling NaN */
+                                    0x7ff0000000000000, /* infinity */
+                                    0x0000000000000001, /* smallest subnormal */
+                                    0x000fffffffffffff, /* largest subnormal */
+                                    0x0123456789abcdef,
+                                    0xfedcba9876543210};
     enum { N = sizeof bits / sizeof bits[0] };
     struct kr_ctx ctx;
     double values[N], *back;
@@ -18,7 +19,8 @@ START_TEST(every_bit_comes_back)
     memcpy(values, bits, sizeof values);
     json_t *json = kr_json_blob(N, values);
     ck_assert_uint_eq(json_string_length(json), 16 * N);
-    ck_assert_int_eq(strncmp(json_string_value(json), "000000000000000080000000000000003ff0000000000000", 48), 0);
+    ck_assert_int_eq(strncmp(json_string_value(json), "000000000000000080000000000000003ff0000000000000", 48),
+                     0);
     kr_ctx_init(&ctx, 0);
     OK(kr_json_unblob(&ctx, json, &count, &back));
     ck_assert_uint_eq(count, N);
@@ -86,9 +88,15 @@ END_TEST
 
 START_TEST(what_is_no_blob_is_refused)
 {
-    json_t *bad[] = {json_string("3ff000000000000"),  json_string("3ff00000000000000"), json_string("3ff000000000000g"),
-                     json_string("3ff0000000000 00"), json_string("0x3ff00000000000"),  json_string("3ff000000000000\u00e9"),
-                     json_integer(1),                 json_null(),                      NULL};
+    json_t *bad[] = {json_string("3ff000000000000"),
+                     json_string("3ff00000000000000"),
+                     json_string("3ff000000000000g"),
+                     json_string("3ff0000000000 00"),
+                     json_string("0x3ff00000000000"),
+                     json_string("3ff000000000000\u00e9"),
+                     json_integer(1),
+                     json_null(),
+                     NULL};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct kr_ctx ctx;
         double *back;
@@ -102,5 +110,5 @@ START_TEST(what_is_no_blob_is_refused)
 }
 END_TEST
 
-SUITE("blob", every_bit_comes_back, random_bits_come_back_through_text, nothing_is_a_blob_too, capitals_are_digits,
-      what_is_no_blob_is_refused)
+SUITE("blob", every_bit_comes_back, random_bits_come_back_through_text, nothing_is_a_blob_too,
+      capitals_are_digits, what_is_no_blob_is_refused)

@@ -46,7 +46,8 @@ static void check_double(double value)
     OK(kr_json_parse(&ctx, text, strlen(text), &back));
     ck_assert_msg(json_is_real(back), "%s is not a real", text);
     ck_assert_msg(bits_of(json_real_value(back)) == bits_of(value), "%s is not %a", text, value);
-    ck_assert_msg(digits_of(text) <= digits_needed(value), "%s has more than %d digits", text, digits_needed(value));
+    ck_assert_msg(digits_of(text) <= digits_needed(value), "%s has more than %d digits", text,
+                  digits_needed(value));
     json_decref(back);
     free(text);
     kr_ctx_fini(&ctx);
@@ -66,7 +67,8 @@ START_TEST(random_doubles_come_back_to_the_bit)
 }
 END_TEST
 
-/* Short decimals, their neighbours, ties, powers of two and ten, subnormals: where shortest printing goes wrong. */
+/* Short decimals, their neighbours, ties, powers of two and ten, subnormals: where shortest printing goes
+ * wrong. */
 START_TEST(awkward_doubles_come_back_to_the_bit)
 {
     struct kr_rng rng;
@@ -153,20 +155,25 @@ END_TEST
 
 START_TEST(strings_are_escaped)
 {
-    json_t *json = json_pack("{s:s#, s:s}", "a\"b", "\b\f\n\r\t\"\\/\x01\x1f\x7f\0x", 13, "k", "\u00e9\u20ac\U0001f600");
+    json_t *json =
+        json_pack("{s:s#, s:s}", "a\"b", "\b\f\n\r\t\"\\/\x01\x1f\x7f\0x", 13, "k", "\u00e9\u20ac\U0001f600");
     char *text = dump_and_free(json);
-    ck_assert_str_eq(text, "{\"a\\\"b\":\"\\b\\f\\n\\r\\t\\\"\\\\/\\u0001\\u001f\x7f\\u0000x\",\"k\":\"\u00e9\u20ac\U0001f600\"}");
+    ck_assert_str_eq(text, "{\"a\\\"b\":\"\\b\\f\\n\\r\\t\\\"\\\\/"
+                           "\\u0001\\u001f\x7f\\u0000x\",\"k\":\"\u00e9\u20ac\U0001f600\"}");
     free(text);
 }
 END_TEST
 
 START_TEST(layout_is_compact_or_indented)
 {
-    json_t *json = json_pack("{s:[], s:{}, s:[i, f, n, b], s:[{s:I}, [s]]}", "e", "o", "flat", 1, 2.0, 1, "deep", "x",
-                             (json_int_t)INT64_MIN, "y");
+    json_t *json = json_pack("{s:[], s:{}, s:[i, f, n, b], s:[{s:I}, [s]]}", "e", "o", "flat", 1, 2.0, 1,
+                             "deep", "x", (json_int_t)INT64_MIN, "y");
     char *compact = kr_json_dump(json, false), *pretty = kr_json_dump(json, true);
-    ck_assert_str_eq(compact, "{\"e\":[],\"o\":{},\"flat\":[1,2.0,null,true],\"deep\":[{\"x\":-9223372036854775808},[\"y\"]]}");
-    ck_assert_str_eq(pretty, "{\n  \"e\": [],\n  \"o\": {},\n  \"flat\": [1, 2.0, null, true],\n  \"deep\": [\n    {\n      \"x\": "
+    ck_assert_str_eq(
+        compact,
+        "{\"e\":[],\"o\":{},\"flat\":[1,2.0,null,true],\"deep\":[{\"x\":-9223372036854775808},[\"y\"]]}");
+    ck_assert_str_eq(pretty, "{\n  \"e\": [],\n  \"o\": {},\n  \"flat\": [1, 2.0, null, true],\n  \"deep\": "
+                             "[\n    {\n      \"x\": "
                              "-9223372036854775808\n    },\n    [\"y\"]\n  ]\n}");
     free(compact);
     free(pretty);
@@ -186,6 +193,6 @@ START_TEST(numbers_in_messages_have_no_point_to_spare)
 }
 END_TEST
 
-SUITE("dump", random_doubles_come_back_to_the_bit, awkward_doubles_come_back_to_the_bit, numbers_look_as_expected,
-      what_is_not_finite_is_null, the_locale_does_not_matter, strings_are_escaped, layout_is_compact_or_indented,
-      numbers_in_messages_have_no_point_to_spare)
+SUITE("dump", random_doubles_come_back_to_the_bit, awkward_doubles_come_back_to_the_bit,
+      numbers_look_as_expected, what_is_not_finite_is_null, the_locale_does_not_matter, strings_are_escaped,
+      layout_is_compact_or_indented, numbers_in_messages_have_no_point_to_spare)

@@ -4,25 +4,32 @@ START_TEST(a_failure_becomes_a_problem)
 {
     struct kr_error error = {KR_NOT_FOUND, "", "there is no job x"};
     char *text = dump_and_free(kr_problem_json(&error, "01J"));
-    ck_assert_str_eq(text, "{\"type\":\"/problems/not-found\",\"title\":\"There is no such thing\",\"status\":404,"
-                           "\"detail\":\"there is no job x\",\"instance\":\"01J\"}");
+    ck_assert_str_eq(text,
+                     "{\"type\":\"/problems/not-found\",\"title\":\"There is no such thing\",\"status\":404,"
+                     "\"detail\":\"there is no job x\",\"instance\":\"01J\"}");
     free(text);
 }
 END_TEST
 
 START_TEST(the_culprit_is_named)
 {
-    struct kr_error error = {KR_INVALID, "/model/kernel", "is required"}, whole = {KR_INVALID, "", "must be an object, got an array"},
+    struct kr_error error = {KR_INVALID, "/model/kernel", "is required"},
+                    whole = {KR_INVALID, "", "must be an object, got an array"},
                     memory = {KR_MEMORY_LIMIT, "/solver/memory_bytes", "too much"};
     char *text = dump_and_free(kr_problem_json(&error, NULL));
-    ck_assert_str_eq(text, "{\"type\":\"/problems/invalid\",\"title\":\"The request is well-formed but invalid\",\"status\":422,"
-                           "\"detail\":\"is required\",\"errors\":[{\"pointer\":\"/model/kernel\",\"detail\":\"is required\"}]}");
+    ck_assert_str_eq(
+        text,
+        "{\"type\":\"/problems/invalid\",\"title\":\"The request is well-formed but invalid\",\"status\":422,"
+        "\"detail\":\"is required\",\"errors\":[{\"pointer\":\"/model/kernel\",\"detail\":\"is "
+        "required\"}]}");
     free(text);
     text = dump_and_free(kr_problem_json(&whole, NULL));
-    ck_assert_ptr_nonnull(strstr(text, "\"errors\":[{\"pointer\":\"\",\"detail\":\"must be an object, got an array\"}]"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "\"errors\":[{\"pointer\":\"\",\"detail\":\"must be an object, got an array\"}]"));
     free(text);
     text = dump_and_free(kr_problem_json(&memory, NULL));
-    ck_assert_ptr_nonnull(strstr(text, "\"errors\":[{\"pointer\":\"/solver/memory_bytes\",\"detail\":\"too much\"}]"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "\"errors\":[{\"pointer\":\"/solver/memory_bytes\",\"detail\":\"too much\"}]"));
     free(text);
 }
 END_TEST

@@ -13,7 +13,8 @@ static const struct refusal refusals[] = {
     {"{\"needed\": 1, \"aim\": {}}", "/aim/loss", "is required"},
     {"{\"needed\": 1, \"aim\": null}", "/aim", "must be an object, got null"},
     {BODY(", \"counts\": 1"), "/counts",
-     "is not known here; known are: needed, on, count, bytes, seed, share, limit, score, text, note, colour, row, method, aim, "
+     "is not known here; known are: needed, on, count, bytes, seed, share, limit, score, text, note, colour, "
+     "row, method, aim, "
      "maybe, points, part, parts, noise, rows, numbers, x, names, labels, values, any"},
     {BODY(", \"a/b~c\": 1"), "/a~1b~0c", NULL},
     {BODY(", \"on\": 1"), "/on", "must be true or false, got a number"},
@@ -31,19 +32,24 @@ static const struct refusal refusals[] = {
     {BODY(", \"share\": \"a\""), "/share", "must be a number, got a string"},
     {BODY(", \"limit\": -1.0000000000000002"), "/limit", "must be in [-1, 1e+308], got -1.0000000000000002"},
     {BODY(", \"text\": 1"), "/text", "must be a string, got a number"},
-    {BODY(", \"colour\": \"pink\""), "/colour", "there is no choice called \"pink\"; there are: red, green, blue"},
+    {BODY(", \"colour\": \"pink\""), "/colour",
+     "there is no choice called \"pink\"; there are: red, green, blue"},
     {BODY(", \"colour\": 1"), "/colour", "must be a string, got a number"},
     {BODY(", \"row\": \"auto\""), "/row", "there is no cost called \"auto\"; there are: mse, huber"},
     {BODY(", \"method\": \"x\""), "/method", "there is no cost called \"x\"; there are: mse, huber"},
     {BODY(", \"method\": {}"), "/method", "must be a string, got an object"},
-    {"{\"needed\": 1, \"aim\": {\"loss\": \"mae\", \"delta\": 1}}", "/aim/loss", "there is no cost called \"mae\"; there are: mse, huber"},
+    {"{\"needed\": 1, \"aim\": {\"loss\": \"mae\", \"delta\": 1}}", "/aim/loss",
+     "there is no cost called \"mae\"; there are: mse, huber"},
     {"{\"needed\": 1, \"aim\": {\"loss\": {}}}", "/aim/loss", "must be a string, got an object"},
     {"{\"needed\": 1, \"aim\": {\"loss\": null}}", "/aim/loss", "must be a string, got null"},
-    {"{\"needed\": 1, \"aim\": {\"loss\": \"mse\", \"delta\": 1}}", "/aim/delta", "is not known here; known are: loss, folds"},
+    {"{\"needed\": 1, \"aim\": {\"loss\": \"mse\", \"delta\": 1}}", "/aim/delta",
+     "is not known here; known are: loss, folds"},
     {"{\"needed\": 1, \"aim\": {\"loss\": \"huber\", \"dela\": 1}}", "/aim/dela",
      "is not known here; known are: loss, delta, scaled, folds"},
-    {"{\"needed\": 1, \"aim\": {\"loss\": \"huber\", \"delta\": 0}}", "/aim/delta", "must be in (0, 100], got 0"},
-    {"{\"needed\": 1, \"aim\": {\"loss\": \"mse\", \"folds\": 1}}", "/aim/folds", "must be in [2, 100], got 1"},
+    {"{\"needed\": 1, \"aim\": {\"loss\": \"huber\", \"delta\": 0}}", "/aim/delta",
+     "must be in (0, 100], got 0"},
+    {"{\"needed\": 1, \"aim\": {\"loss\": \"mse\", \"folds\": 1}}", "/aim/folds",
+     "must be in [2, 100], got 1"},
     {BODY(", \"maybe\": {}"), "/maybe/at", "is required"},
     {BODY(", \"maybe\": []"), "/maybe", "must be an object, got an array"},
     {BODY(", \"points\": {}"), "/points", "must be an array, got an object"},
@@ -53,14 +59,17 @@ static const struct refusal refusals[] = {
     {BODY(", \"part\": \"leaf\""), "/part", "must be an object, got a string"},
     {BODY(", \"part\": {}"), "/part/type", "is required"},
     {BODY(", \"part\": {\"type\": 1}"), "/part/type", "must be a string, got a number"},
-    {BODY(", \"part\": {\"type\": \"x\"}"), "/part/type", "there is no part called \"x\"; there are: leaf, bare, node"},
+    {BODY(", \"part\": {\"type\": \"x\"}"), "/part/type",
+     "there is no part called \"x\"; there are: leaf, bare, node"},
     {BODY(", \"part\": {\"type\": \"bare\", \"y\": 1}"), "/part/y", "is not known here; known are: type"},
     {BODY(", \"part\": {\"type\": \"leaf\", \"y\": 1}"), "/part/y",
      "is not known here; known are: type, variance, lengthscale, features"},
     {BODY(", \"part\": {\"type\": \"node\"}"), "/part/parts", "is required"},
     {BODY(", \"part\": {\"type\": \"node\", \"parts\": []}"), "/part/parts", "must have at least one part"},
-    {BODY(", \"part\": {\"type\": \"node\", \"parts\": {}}"), "/part/parts", "must be an array, got an object"},
-    {BODY(", \"part\": {\"type\": \"node\", \"parts\": [{\"type\": \"bare\"}, {\"type\": \"leaf\", \"variance\": 0}]}"),
+    {BODY(", \"part\": {\"type\": \"node\", \"parts\": {}}"), "/part/parts",
+     "must be an array, got an object"},
+    {BODY(", \"part\": {\"type\": \"node\", \"parts\": [{\"type\": \"bare\"}, {\"type\": \"leaf\", "
+          "\"variance\": 0}]}"),
      "/part/parts/1/variance", "must be in [1e-30, 1e+30], got 0"},
     {BODY(", \"rows\": [0, 1.5]"), "/rows/1", "must be an integer, got 1.5"},
     {BODY(", \"rows\": [0, -1]"), "/rows/1", "must be in [0, 1e+15], got -1"},
@@ -85,7 +94,8 @@ START_TEST(refusals_name_the_culprit)
         struct everything e;
         ck_assert_msg(read_text(&ctx, &everything_schema, r->text, &e) == KR_INVALID, "taken: %s", r->text);
         ck_assert_msg(strcmp(ctx.error.pointer, r->pointer) == 0, "%s: %s", r->text, ctx.error.pointer);
-        ck_assert_msg(!r->detail || strcmp(ctx.error.detail, r->detail) == 0, "%s: %s", r->text, ctx.error.detail);
+        ck_assert_msg(!r->detail || strcmp(ctx.error.detail, r->detail) == 0, "%s: %s", r->text,
+                      ctx.error.detail);
         kr_ctx_fini(&ctx);
     }
 }
@@ -108,9 +118,12 @@ START_TEST(absent_members_get_their_defaults)
 {
     static const char *const bodies[] = {
         BODY(""),
-        BODY(", \"on\": null, \"count\": null, \"bytes\": null, \"seed\": null, \"share\": null, \"limit\": null, \"score\": null, "
-             "\"text\": null, \"note\": null, \"colour\": null, \"row\": null, \"method\": null, \"maybe\": null, \"points\": null, "
-             "\"part\": null, \"parts\": null, \"noise\": null, \"rows\": null, \"numbers\": null, \"x\": null, \"names\": null, "
+        BODY(", \"on\": null, \"count\": null, \"bytes\": null, \"seed\": null, \"share\": null, \"limit\": "
+             "null, \"score\": null, "
+             "\"text\": null, \"note\": null, \"colour\": null, \"row\": null, \"method\": null, \"maybe\": "
+             "null, \"points\": null, "
+             "\"part\": null, \"parts\": null, \"noise\": null, \"rows\": null, \"numbers\": null, \"x\": "
+             "null, \"names\": null, "
              "\"labels\": null, \"values\": null, \"any\": null"),
     };
     for (int b = 0; b < 2; b++) {
@@ -118,7 +131,8 @@ START_TEST(absent_members_get_their_defaults)
         struct everything e;
         memset(&e, 0xff, sizeof e);
         OK(read_text(&ctx, &everything_schema, bodies[b], &e));
-        ck_assert(e.on && e.count == 200 && e.bytes == 0 && e.seed == 7 && e.share == 0.5 && isnan(e.limit) && isnan(e.score));
+        ck_assert(e.on && e.count == 200 && e.bytes == 0 && e.seed == 7 && e.share == 0.5 && isnan(e.limit) &&
+                  isnan(e.score));
         ck_assert_str_eq(e.text, "hello");
         ck_assert_ptr_null(e.note);
         ck_assert_int_eq(e.colour, 2);
@@ -126,7 +140,8 @@ START_TEST(absent_members_get_their_defaults)
         ck_assert_ptr_null(e.method);
         ck_assert_ptr_eq(e.aim.loss.type, &mse_row);
         ck_assert_uint_eq(e.aim.folds, 5);
-        ck_assert(!e.maybe && !e.points.count && !e.parts.count && !e.rows.count && !e.numbers.count && !e.x.rows);
+        ck_assert(!e.maybe && !e.points.count && !e.parts.count && !e.rows.count && !e.numbers.count &&
+                  !e.x.rows);
         ck_assert(!e.names.count && !e.labels.count && !e.values.count && !e.any);
         ck_assert_ptr_eq(e.part.type, &leaf_row);
         ck_assert_double_eq(((struct leaf *)e.part.options)->variance.values[0].value, 1);
@@ -141,8 +156,10 @@ START_TEST(numbers_and_names_arrive)
     struct kr_ctx ctx;
     struct everything e;
     OK(read_text(&ctx, &everything_schema,
-                 "{\"needed\": 1, \"on\": false, \"count\": 1e3, \"bytes\": 1000000.0, \"seed\": 9007199254740991, \"share\": 1e-300, "
-                 "\"limit\": -1, \"score\": -5, \"text\": \"\u00e9\\n\", \"note\": \"\", \"colour\": \"red\", \"row\": \"mse\", "
+                 "{\"needed\": 1, \"on\": false, \"count\": 1e3, \"bytes\": 1000000.0, \"seed\": "
+                 "9007199254740991, \"share\": 1e-300, "
+                 "\"limit\": -1, \"score\": -5, \"text\": \"\u00e9\\n\", \"note\": \"\", \"colour\": "
+                 "\"red\", \"row\": \"mse\", "
                  "\"method\": \"auto\", \"aim\": {\"folds\": 2, \"scaled\": false, \"loss\": \"huber\"}}",
                  &e));
     ck_assert(e.needed == 1 && !e.on && e.count == 1000 && e.bytes == 1000000 && e.seed == 9007199254740991u);
@@ -163,10 +180,13 @@ START_TEST(arrays_and_maps_arrive)
     struct kr_ctx ctx;
     struct everything e;
     json_t *tree;
-    const char *text = BODY(", \"method\": \"huber\", \"maybe\": {\"at\": -10}, \"points\": [{\"at\": 1}, {\"at\": 2, \"label\": \"b\"}], "
-                            "\"rows\": [3, 1e2], \"numbers\": [1.5, -2], \"x\": [[1, 2, 3], [4, 5, 6.5]], \"names\": [\"a\", \"\"], "
-                            "\"labels\": {\"team\": \"concrete\", \"b\": \"c\"}, \"values\": {\"p\": 0.25, \"q\": null}, "
-                            "\"any\": {\"z\": [1]}");
+    const char *text =
+        BODY(", \"method\": \"huber\", \"maybe\": {\"at\": -10}, \"points\": [{\"at\": 1}, {\"at\": 2, "
+             "\"label\": \"b\"}], "
+             "\"rows\": [3, 1e2], \"numbers\": [1.5, -2], \"x\": [[1, 2, 3], [4, 5, 6.5]], \"names\": "
+             "[\"a\", \"\"], "
+             "\"labels\": {\"team\": \"concrete\", \"b\": \"c\"}, \"values\": {\"p\": 0.25, \"q\": null}, "
+             "\"any\": {\"z\": [1]}");
     kr_ctx_init(&ctx, 0);
     OK(kr_wire_parse(&ctx, &everything_schema, text, strlen(text), &e, &tree));
     ck_assert_ptr_eq(e.method, &huber_row);
@@ -176,7 +196,8 @@ START_TEST(arrays_and_maps_arrive)
     ck_assert_str_eq(points[1].label, "b");
     ck_assert(e.rows.count == 2 && e.rows.items[0] == 3 && e.rows.items[1] == 100);
     ck_assert(e.numbers.count == 2 && e.numbers.items[0] == 1.5 && e.numbers.items[1] == -2);
-    ck_assert(e.x.rows == 2 && e.x.cols == 3 && e.x.items[2] == 3 && e.x.items[3] == 4 && e.x.items[5] == 6.5);
+    ck_assert(e.x.rows == 2 && e.x.cols == 3 && e.x.items[2] == 3 && e.x.items[3] == 4 &&
+              e.x.items[5] == 6.5);
     ck_assert(e.names.count == 2 && e.names.items[1][0] == 0);
     ck_assert_uint_eq(e.labels.count, 2);
     ck_assert_str_eq(e.labels.names[0], "team");
@@ -219,8 +240,10 @@ END_TEST
 
 START_TEST(an_exhausted_arena_is_reported)
 {
-    const char *text = BODY(", \"part\": {\"type\": \"node\", \"parts\": [{\"type\": \"leaf\"}]}, \"labels\": {\"a\": \"b\"}, \"names\": "
-                            "[\"c\"], \"x\": [[1]], \"rows\": [1], \"maybe\": {\"at\": 1}, \"values\": {\"a\": 1}");
+    const char *text =
+        BODY(", \"part\": {\"type\": \"node\", \"parts\": [{\"type\": \"leaf\"}]}, \"labels\": {\"a\": "
+             "\"b\"}, \"names\": "
+             "[\"c\"], \"x\": [[1]], \"rows\": [1], \"maybe\": {\"at\": 1}, \"values\": {\"a\": 1}");
     int failed = 0;
     for (size_t held = 0; held < 100; held++) {
         struct kr_ctx ctx;
@@ -244,7 +267,8 @@ START_TEST(a_ragged_matrix_claims_no_memory)
     struct kr_ctx ctx;
     struct everything e;
     size_t wide = 20000;
-    char *text = calloc(wide * 6 + 200, 1), *at = stpcpy(text, "{\"needed\": 1, \"aim\": {\"loss\": \"mse\"}, \"x\": [[1");
+    char *text = calloc(wide * 6 + 200, 1),
+         *at = stpcpy(text, "{\"needed\": 1, \"aim\": {\"loss\": \"mse\"}, \"x\": [[1");
     for (size_t i = 1; i < wide; i++)
         at = stpcpy(at, ",1");
     at = stpcpy(at, "]");
@@ -275,6 +299,7 @@ START_TEST(a_failed_parse_leaves_no_tree)
 }
 END_TEST
 
-SUITE("read", refusals_name_the_culprit, pointers_start_where_the_caller_says, absent_members_get_their_defaults,
-      numbers_and_names_arrive, arrays_and_maps_arrive, variants_nest_to_a_limit, an_exhausted_arena_is_reported,
-      a_ragged_matrix_claims_no_memory, a_failed_parse_leaves_no_tree)
+SUITE("read", refusals_name_the_culprit, pointers_start_where_the_caller_says,
+      absent_members_get_their_defaults, numbers_and_names_arrive, arrays_and_maps_arrive,
+      variants_nest_to_a_limit, an_exhausted_arena_is_reported, a_ragged_matrix_claims_no_memory,
+      a_failed_parse_leaves_no_tree)

@@ -34,30 +34,37 @@ static void check_round_trip(const struct kr_schema *schema, const char *text, c
 
 START_TEST(defaults_are_written)
 {
-    check_round_trip(&kr_model_spec_schema, "{\"kernel\": {\"type\": \"rbf\"}}",
-                     "{\"kernel\":{\"type\":\"rbf\",\"variance\":1.0,\"lengthscale\":1.0,\"ard\":false}," ZERO_MEAN
-                     ",\"noise\":{\"variance\":0.1}," PLAIN "}");
+    check_round_trip(
+        &kr_model_spec_schema, "{\"kernel\": {\"type\": \"rbf\"}}",
+        "{\"kernel\":{\"type\":\"rbf\",\"variance\":1.0,\"lengthscale\":1.0,\"ard\":false}," ZERO_MEAN
+        ",\"noise\":{\"variance\":0.1}," PLAIN "}");
     check_round_trip(&kr_solver_options_schema, "{}",
-                     "{\"type\":\"auto\",\"rtol\":1e-8,\"preconditioner\":{\"type\":\"auto\"},\"precision\":\"auto\",\"max_iterations\":0}");
+                     "{\"type\":\"auto\",\"rtol\":1e-8,\"preconditioner\":{\"type\":\"auto\"},\"precision\":"
+                     "\"auto\",\"max_iterations\":0}");
 }
 END_TEST
 
 START_TEST(a_nested_kernel_comes_back)
 {
-    check_round_trip(
-        &kr_model_spec_schema,
-        "{\"noise\": {\"variance\": {\"value\": 0, \"fixed\": true}}, \"kernel\": {\"type\": \"sum\", \"kernels\": ["
-        "{\"type\": \"product\", \"kernels\": ["
-        "{\"type\": \"rbf\", \"variance\": {\"value\": 2, \"bounds\": [0.5, 8]}, \"lengthscale\": [1, {\"value\": 0.3, \"fixed\": true}], "
-        "\"features\": [\"age\", 3]}, "
-        "{\"type\": \"matern32\", \"lengthscale\": {\"value\": 1e-30, \"fixed\": true, \"bounds\": [1e-30, 1e30]}, \"ard\": true}]}, "
-        "{\"type\": \"constant\", \"variance\": [3]}]}}",
-        "{\"kernel\":{\"type\":\"sum\",\"kernels\":["
-        "{\"type\":\"product\",\"kernels\":["
-        "{\"type\":\"rbf\",\"variance\":{\"value\":2.0,\"fixed\":false,\"bounds\":[0.5,8.0]},\"lengthscale\":[1.0,{\"value\":0.3,"
-        "\"fixed\":true}],\"ard\":false,\"features\":[\"age\",3]},"
-        "{\"type\":\"matern32\",\"variance\":1.0,\"lengthscale\":{\"value\":1e-30,\"fixed\":true,\"bounds\":[1e-30,1e+30]},\"ard\":true}]},"
-        "{\"type\":\"constant\",\"variance\":[3.0]}]}," ZERO_MEAN ",\"noise\":{\"variance\":{\"value\":0.0,\"fixed\":true}}," PLAIN "}");
+    check_round_trip(&kr_model_spec_schema,
+                     "{\"noise\": {\"variance\": {\"value\": 0, \"fixed\": true}}, \"kernel\": {\"type\": "
+                     "\"sum\", \"kernels\": ["
+                     "{\"type\": \"product\", \"kernels\": ["
+                     "{\"type\": \"rbf\", \"variance\": {\"value\": 2, \"bounds\": [0.5, 8]}, "
+                     "\"lengthscale\": [1, {\"value\": 0.3, \"fixed\": true}], "
+                     "\"features\": [\"age\", 3]}, "
+                     "{\"type\": \"matern32\", \"lengthscale\": {\"value\": 1e-30, \"fixed\": true, "
+                     "\"bounds\": [1e-30, 1e30]}, \"ard\": true}]}, "
+                     "{\"type\": \"constant\", \"variance\": [3]}]}}",
+                     "{\"kernel\":{\"type\":\"sum\",\"kernels\":["
+                     "{\"type\":\"product\",\"kernels\":["
+                     "{\"type\":\"rbf\",\"variance\":{\"value\":2.0,\"fixed\":false,\"bounds\":[0.5,8.0]},"
+                     "\"lengthscale\":[1.0,{\"value\":0.3,"
+                     "\"fixed\":true}],\"ard\":false,\"features\":[\"age\",3]},"
+                     "{\"type\":\"matern32\",\"variance\":1.0,\"lengthscale\":{\"value\":1e-30,\"fixed\":"
+                     "true,\"bounds\":[1e-30,1e+30]},\"ard\":true}]},"
+                     "{\"type\":\"constant\",\"variance\":[3.0]}]}," ZERO_MEAN
+                     ",\"noise\":{\"variance\":{\"value\":0.0,\"fixed\":true}}," PLAIN "}");
 }
 END_TEST
 
@@ -66,15 +73,19 @@ START_TEST(a_whole_request_comes_back)
     check_round_trip(
         &kr_gp_spec_schema,
         "{\"objective\": {\"validation\": {\"type\": \"rows\", \"rows\": [5, 1e1]}, \"loss\": \"nlpd\"}, "
-        "\"model\": {\"kernel\": {\"type\": \"matern52\"}, \"mean\": {\"type\": \"constant\", \"value\": -1.5}, "
+        "\"model\": {\"kernel\": {\"type\": \"matern52\"}, \"mean\": {\"type\": \"constant\", \"value\": "
+        "-1.5}, "
         "\"standardize\": {\"y\": false}}, \"test\": {\"fraction\": 0.1, \"seed\": 9007199254740991}, "
-        "\"solver\": {\"type\": \"cg\", \"rtol\": 1e-6, \"preconditioner\": {\"type\": \"none\"}, \"precision\": \"double\", "
+        "\"solver\": {\"type\": \"cg\", \"rtol\": 1e-6, \"preconditioner\": {\"type\": \"none\"}, "
+        "\"precision\": \"double\", "
         "\"max_iterations\": 500, \"memory_bytes\": 1000000000, \"seconds\": 0.5}}",
         "{\"model\":{\"kernel\":{\"type\":\"matern52\",\"variance\":1.0,\"lengthscale\":1.0,\"ard\":false},"
-        "\"mean\":{\"type\":\"constant\",\"value\":-1.5},\"noise\":{\"variance\":0.1},\"standardize\":{\"x\":true,\"y\":false}," EXACT "},"
+        "\"mean\":{\"type\":\"constant\",\"value\":-1.5},\"noise\":{\"variance\":0.1},\"standardize\":{\"x\":"
+        "true,\"y\":false}," EXACT "},"
         "\"objective\":{\"loss\":\"nlpd\",\"validation\":{\"type\":\"rows\",\"rows\":[5,10]}},"
         "\"test\":{\"fraction\":0.1,\"seed\":9007199254740991},"
-        "\"solver\":{\"type\":\"cg\",\"rtol\":1e-6,\"preconditioner\":{\"type\":\"none\"},\"precision\":\"double\","
+        "\"solver\":{\"type\":\"cg\",\"rtol\":1e-6,\"preconditioner\":{\"type\":\"none\"},\"precision\":"
+        "\"double\","
         "\"max_iterations\":500,\"memory_bytes\":1000000000,\"seconds\":0.5}}");
 }
 END_TEST
@@ -85,13 +96,20 @@ START_TEST(every_kind_comes_back)
 {
     check_round_trip(
         &everything_schema,
-        "{\"needed\": 1, \"count\": 3, \"bytes\": 1e6, \"score\": -0.0, \"note\": \"n\", \"method\": \"mse\", "
-        "\"aim\": {\"loss\": \"huber\", \"delta\": 2, \"folds\": 7}, \"maybe\": {\"at\": 1, \"label\": \"\"}, \"points\": [{\"at\": 2}], "
-        "\"part\": {\"type\": \"bare\"}, \"parts\": [{\"type\": \"bare\"}], \"rows\": [0], \"numbers\": [0.1], "
-        "\"x\": [[1, 2], [3, 4]], \"names\": [\"\u00e9\"], \"labels\": {\"z\": \"y\", \"a\": \"b\"}, \"values\": {\"p\": null, \"q\": 2}}",
-        "{\"needed\":1.0,\"on\":true,\"count\":3,\"bytes\":1000000,\"seed\":7,\"share\":0.5,\"score\":-0.0,\"text\":\"hello\",\"note\":\"n\","
-        "\"colour\":\"blue\",\"row\":\"huber\",\"method\":\"mse\",\"aim\":{\"loss\":\"huber\",\"delta\":2.0,\"scaled\":true,\"folds\":7},"
-        "\"maybe\":{\"at\":1.0,\"label\":\"\"},\"points\":[{\"at\":2.0}],\"part\":{\"type\":\"bare\"},\"parts\":[{\"type\":\"bare\"}],"
+        "{\"needed\": 1, \"count\": 3, \"bytes\": 1e6, \"score\": -0.0, \"note\": \"n\", \"method\": "
+        "\"mse\", "
+        "\"aim\": {\"loss\": \"huber\", \"delta\": 2, \"folds\": 7}, \"maybe\": {\"at\": 1, \"label\": "
+        "\"\"}, \"points\": [{\"at\": 2}], "
+        "\"part\": {\"type\": \"bare\"}, \"parts\": [{\"type\": \"bare\"}], \"rows\": [0], \"numbers\": "
+        "[0.1], "
+        "\"x\": [[1, 2], [3, 4]], \"names\": [\"\u00e9\"], \"labels\": {\"z\": \"y\", \"a\": \"b\"}, "
+        "\"values\": {\"p\": null, \"q\": 2}}",
+        "{\"needed\":1.0,\"on\":true,\"count\":3,\"bytes\":1000000,\"seed\":7,\"share\":0.5,\"score\":-0.0,"
+        "\"text\":\"hello\",\"note\":\"n\","
+        "\"colour\":\"blue\",\"row\":\"huber\",\"method\":\"mse\",\"aim\":{\"loss\":\"huber\",\"delta\":2.0,"
+        "\"scaled\":true,\"folds\":7},"
+        "\"maybe\":{\"at\":1.0,\"label\":\"\"},\"points\":[{\"at\":2.0}],\"part\":{\"type\":\"bare\"},"
+        "\"parts\":[{\"type\":\"bare\"}],"
         "\"noise\":0.1,\"rows\":[0],\"numbers\":[0.1],\"x\":[[1.0,2.0],[3.0,4.0]],\"names\":[\"\u00e9\"],"
         "\"labels\":{\"z\":\"y\",\"a\":\"b\"},\"values\":{\"p\":null,\"q\":2.0}}");
 }
@@ -100,8 +118,10 @@ END_TEST
 START_TEST(absent_members_are_left_out_or_null)
 {
     check_round_trip(&everything_schema, BODY(", \"part\": {\"type\": \"bare\"}"),
-                     "{\"needed\":0.5,\"on\":true,\"count\":200,\"seed\":7,\"share\":0.5,\"score\":null,\"text\":\"hello\",\"note\":null,"
-                     "\"colour\":\"blue\",\"row\":\"huber\",\"method\":\"auto\",\"aim\":{\"loss\":\"mse\",\"folds\":5}" REST "}");
+                     "{\"needed\":0.5,\"on\":true,\"count\":200,\"seed\":7,\"share\":0.5,\"score\":null,"
+                     "\"text\":\"hello\",\"note\":null,"
+                     "\"colour\":\"blue\",\"row\":\"huber\",\"method\":\"auto\",\"aim\":{\"loss\":\"mse\","
+                     "\"folds\":5}" REST "}");
 }
 END_TEST
 
@@ -130,8 +150,10 @@ KR_DEFINE(sparse, SPARSE_FIELDS, "nothing has a default");
 START_TEST(what_cannot_be_empty_is_null)
 {
     check_round_trip(&sparse_schema, "{}",
-                     "{\"bytes\":null,\"number\":0,\"real\":null,\"text\":null,\"row\":null,\"maybe\":null,\"points\":[],\"part\":null,"
-                     "\"parts\":null,\"param\":null,\"features\":null,\"ints\":null,\"x\":null,\"texts\":[],\"map\":{},\"values\":{},"
+                     "{\"bytes\":null,\"number\":0,\"real\":null,\"text\":null,\"row\":null,\"maybe\":null,"
+                     "\"points\":[],\"part\":null,"
+                     "\"parts\":null,\"param\":null,\"features\":null,\"ints\":null,\"x\":null,\"texts\":[],"
+                     "\"map\":{},\"values\":{},"
                      "\"any\":null}");
 }
 END_TEST
@@ -176,9 +198,9 @@ END_TEST
 /* Every row of every registry of the library: its defaults are within its own ranges. */
 START_TEST(every_row_takes_its_defaults)
 {
-    const struct kr_registry *registries[] = {&kr_kernel_registry,        &kr_mean_registry,          &kr_loss_registry,
-                                              &kr_validation_registry,    &kr_approximation_registry, &kr_solver_registry,
-                                              &kr_preconditioner_registry, &kr_optimizer_registry};
+    const struct kr_registry *registries[] = {
+        &kr_kernel_registry,        &kr_mean_registry,   &kr_loss_registry,           &kr_validation_registry,
+        &kr_approximation_registry, &kr_solver_registry, &kr_preconditioner_registry, &kr_optimizer_registry};
     for (size_t r = 0; r < sizeof registries / sizeof registries[0]; r++)
         for (const struct kr_type *const *row = registries[r]->rows; *row; row++) {
             const struct kr_schema *options = (*row)->options;
@@ -198,6 +220,7 @@ START_TEST(every_row_takes_its_defaults)
 }
 END_TEST
 
-SUITE("write", defaults_are_written, a_nested_kernel_comes_back, a_whole_request_comes_back, every_kind_comes_back,
-      absent_members_are_left_out_or_null, what_cannot_be_empty_is_null, borrowed_json_is_shared,
-      text_that_is_not_utf8_is_still_text, a_variant_is_written_alone, every_row_takes_its_defaults)
+SUITE("write", defaults_are_written, a_nested_kernel_comes_back, a_whole_request_comes_back,
+      every_kind_comes_back, absent_members_are_left_out_or_null, what_cannot_be_empty_is_null,
+      borrowed_json_is_shared, text_that_is_not_utf8_is_still_text, a_variant_is_written_alone,
+      every_row_takes_its_defaults)

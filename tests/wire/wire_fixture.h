@@ -24,7 +24,8 @@ static const struct kr_registry part_registry;
 KR_DECLARE(node, NODE_FIELDS);
 KR_DEFINE(node, NODE_FIELDS, "options of a node");
 
-static const struct kr_type leaf_row = {"leaf", "a leaf", &leaf_schema}, bare_row = {"bare", "no options", NULL},
+static const struct kr_type leaf_row = {"leaf", "a leaf", &leaf_schema},
+                            bare_row = {"bare", "no options", NULL},
                             node_row = {"node", "a node", &node_schema};
 static const struct kr_type *const part_rows[] = {&leaf_row, &bare_row, &node_row, NULL};
 static const struct kr_registry part_registry = {"part", part_rows};
@@ -34,7 +35,8 @@ static const struct kr_registry part_registry = {"part", part_rows};
     F(S, BOOL, scaled, _, "true", 0, 0, 0, "")
 KR_DECLARE(huber, HUBER_FIELDS);
 KR_DEFINE(huber, HUBER_FIELDS, "options of huber");
-static const struct kr_type mse_row = {"mse", "squared", NULL}, huber_row = {"huber", "robust", &huber_schema};
+static const struct kr_type mse_row = {"mse", "squared", NULL},
+                            huber_row = {"huber", "robust", &huber_schema};
 static const struct kr_type *const cost_rows[] = {&mse_row, &huber_row, NULL};
 static const struct kr_registry cost_registry = {"cost", cost_rows};
 
@@ -84,7 +86,8 @@ KR_DEFINE(everything, EVERYTHING_FIELDS, "every kind");
 #define BODY(members) "{\"needed\": 0.5, \"aim\": {\"loss\": \"mse\"}" members "}"
 
 /* Reads text; the context is left open for the caller to look at, and to close. */
-static inline kr_status read_text(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text, void *out)
+static inline kr_status read_text(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text,
+                                  void *out)
 {
     kr_ctx_init(ctx, 0);
     return kr_wire_parse(ctx, schema, text, strlen(text), out, NULL);
@@ -99,6 +102,7 @@ static inline char *dump_and_free(json_t *json)
     return text;
 }
 
-#define OK(expression) ck_assert_msg((expression) == KR_OK, "%s: %s: %s", #expression, ctx.error.pointer, ctx.error.detail)
+#define OK(expression)                                                                                       \
+    ck_assert_msg((expression) == KR_OK, "%s: %s: %s", #expression, ctx.error.pointer, ctx.error.detail)
 
 #endif

@@ -1,0 +1,17 @@
+/* upload: the body of a data set, read by its media type. */
+#ifndef KRIGED_API_UPLOAD_H
+#define KRIGED_API_UPLOAD_H
+
+#include "api/exchange.h"
+#include "kriged/data.h"
+
+struct kr_upload {
+    struct kr_dataset data;
+    const char *name;   /* from the body or the query; NULL = none */
+    const char *sha256; /* of the body, hexadecimal */
+    const char *digest; /* of the body and of how it is read */
+    size_t dropped;     /* rows left out because a value is missing */
+};
+kr_status kr_upload_read(struct kr_exchange *x, struct kr_upload *out) KR_MUST_CHECK;
+
+#endif

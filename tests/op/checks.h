@@ -1,0 +1,110 @@
+/* What every operator owes: products of an explicit matrix, an adjoint, a pull that is a derivative, and manners. */
+#ifndef KRIGED_TESTS_OP_CHECKS_H
+#define KRIGED_TESTS_OP_CHECKS_H
+
+#include "../conform/models.h"
+#include "kriged/op.h"
+
+#include <cblas.h>
+
+static inline double *normals(struct kr_ctx *ctx, size_t count, uint64_t seed)
+{
+    struct kr_rng rng;
+    double *values = kr_alloc(ctx, count, sizeof *values);
+    kr_rng_init(&rng, seed, 4);
+    for (size_t i = 0; i < count; i++)
+        values[i] = kr_rng_normal(&rng);
+    return values;
+}
+
+static inline double dot(size_t n, const double *x, const double *y)
+{
+    return cblas_ddot((int)n, x, 1, y, 1);
+}
+
+/* A is rows x cols, column-major. Y starts as rubbish: a product sets it. */
+static inline void check_products(struct kr_ctx *ctx, const struct kr_op *op, const double *A, size_t k)
+{
+    const int rows = (int)op->rows, cols = (int)op->cols;
+    double *X = normals(ctx, op->cols * k, 1), *Y = normals(ctx, op->rows * k, 2), *AX = kr_alloc(ctx, op->rows * k, sizeof *AX);
+    double *U = normals(ctx, op->rows * k, 3), *V = normals(ctx, op->cols * k, 4), *AtU = kr_alloc(ctx, op->cols * k, sizeof *U);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, rows, (int)k, cols, 1, A, rows, X, cols, 0, AX, rows);
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, cols, (int)k, rows, 1, A, rows, U, rows, 0, AtU, cols);
+    OK(kr_op_apply(ctx, op, k, X, Y));
+    OK(kr_op_apply_t(ctx, op, k, U, V));
+    for (size_t i = 0; i < op->rows * k; i++)
+        CLOSE(Y[i], AX[i], 10 * sqrt(op->cols), 1e-13, "A X, entry %zu of %zu x %zu", i, op->rows, k);
+    for (size_t i = 0; i < op->cols * k; i++)
+        CLOSE(V[i], AtU[i], 10 * sqrt(op->rows), 1e-13, "A' U, entry %zu of %zu x %zu", i, op->cols, k);
+    /* the adjoint identity, whatever A is */
+    double left = dot(op->rows * k, U, Y), right = dot(op->cols * k, V, X);
+    double scale = cblas_dnrm2(rows * (int)k, U, 1) * cblas_dnrm2(rows * (int)k, Y, 1);
+    CLOSE(left, right, scale, 1e-14, "<U, A X> = <A' U, X>");
+}
+
+/* The upper triangle of a symmetric one is not looked at. */
+static inline void check_fill(struct kr_ctx *ctx, const struct kr_op *op, const double *A)
+{
+    double *filled = normals(ctx, op->rows * op->cols, 5);
+    OK(kr_op_fill(ctx, op, filled));
+    for (size_t j = 0; j < op->cols; j++)
+        for (size_t i = op->symmetric ? j : 0; i < op->rows; i++)
+            CLOSE(filled[i + j * op->rows], A[i + j * op->rows], 1, 1e-14, "entry %zu, %zu", i, j);
+}
+
+struct bilinear {
+    struct kr_ctx *ctx;
+    const struct kr_op *op;
+    double *theta;
+    size_t index, k;
+    const double *U, *V;
+    double *AV, alpha;
+};
+
+static inline double bilinear_form(void *self, double value)
+{
+    struct bilinear *b = self;
+    struct kr_ctx *ctx = b->ctx;
+    double before = b->theta[b->index];
+    b->theta[b->index] = value;
+    OK(kr_op_apply(ctx, b->op, b->k, b->V, b->AV));
+    b->theta[b->index] = before;
+    return b->alpha * dot(b->op->rows * b->k, b->U, b->AV);
+}
+
+/* theta is what the operator borrowed; grad starts at 1 because a pull adds. */
+static inline void check_pull(struct kr_ctx *ctx, const struct kr_op *op, double *theta, size_t count, size_t k)
+{
+    struct bilinear b = {ctx, op, theta, 0, k, normals(ctx, op->rows * k, 6), normals(ctx, op->cols * k, 7), NULL, -0.7};
+    double *grad = kr_alloc(ctx, count, sizeof *grad), scale = 0;
+    b.AV = kr_alloc(ctx, op->rows * k, sizeof *b.AV);
+    for (size_t p = 0; p < count; p++)
+        grad[p] = 1;
+    OK(kr_op_pull(ctx, op, k, b.U, b.V, b.alpha, grad));
+    for (size_t p = 0; p < count; p++)
+        scale = fmax(scale, fabs(grad[p] -= 1));
+    for (b.index = 0; b.index < count; b.index++)
+        CLOSE(grad[b.index], derivative(bilinear_form, &b, theta[b.index]), fmax(fabs(grad[b.index]), 1e-2 * scale), 1e-6,
+              "parameter %zu of %zu, k = %zu", b.index, count, k);
+}
+
+/* Nothing is asked of an operator when the work was cancelled; nothing happens without columns. */
+static inline void check_manners(struct kr_ctx *ctx, const struct kr_op *op, size_t count)
+{
+    double *X = normals(ctx, op->rows + op->cols, 8), *Y = normals(ctx, op->rows + op->cols, 9), *grad = normals(ctx, count, 10);
+    double *Y_before = normals(ctx, op->rows + op->cols, 9), *grad_before = normals(ctx, count, 10);
+    OK(kr_op_apply(ctx, op, 0, X, Y));
+    OK(kr_op_apply_t(ctx, op, 0, X, Y));
+    OK(kr_op_pull(ctx, op, 0, X, X, 1, grad));
+    kr_cancel(ctx);
+    ck_assert_int_eq(kr_op_apply(ctx, op, 1, X, Y), KR_CANCELLED);
+    ck_assert_int_eq(kr_op_apply_t(ctx, op, 1, X, Y), KR_CANCELLED);
+    ck_assert_int_eq(kr_op_pull(ctx, op, 1, X, X, 1, grad), KR_CANCELLED);
+    ck_assert_int_eq(kr_op_fill(ctx, op, Y), KR_CANCELLED);
+    ctx->cancelled = 0;
+    kr_ctx_clear_error(ctx);
+    ck_assert_mem_eq(Y, Y_before, (op->rows + op->cols) * sizeof *Y);
+    ck_assert_mem_eq(grad, grad_before, count * sizeof *grad);
+}
+
+#endif

@@ -27,6 +27,7 @@ struct kr_csv_options {
     const char *target;         /* a name or an index as text; NULL = last column not otherwise named */
     const char *noise_variance; /* a name or index as text; NULL = none */
     bool drop_missing;          /* rows with an empty, NA or NaN cell are dropped instead of refused */
+    bool features_only;         /* every column is a feature: points to predict at. y and target_name stay NULL */
 };
 
 /*

@@ -180,6 +180,8 @@ static kr_status find_column(struct kr_ctx *ctx, const struct csv *csv, const ch
 static kr_status choose_columns(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options)
 {
     csv->noise = csv->target = NONE;
+    if (options->features_only)
+        return KR_OK;
     if (options->noise_variance)
         KR_TRY(find_column(ctx, csv, "noise_variance", options->noise_variance, &csv->noise));
     if (options->target)
@@ -264,7 +266,8 @@ static kr_status name_columns(struct kr_ctx *ctx, const struct csv *csv, struct 
             return ctx->error.status;
     }
     out->feature_names = names;
-    out->target_name = csv->names ? csv->names[csv->target] : "y";
+    if (csv->target != NONE)
+        out->target_name = csv->names ? csv->names[csv->target] : "y";
     return KR_OK;
 }
 
@@ -272,16 +275,18 @@ static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_c
                           struct kr_dataset *out, size_t *dropped)
 {
     struct kr_csv_reader reader;
-    double **to, *x, *y, *noise = NULL;
+    double **to, *x, *y = NULL, *noise = NULL;
     KR_TRY(measure(ctx, csv));
     kr_csv_open(&reader, csv->text, csv->length);
     if (csv->header)
         KR_TRY(read_header(ctx, csv, &reader));
     KR_TRY(choose_columns(ctx, csv, options));
-    size_t d = csv->columns - 1 - (csv->noise != NONE), n = csv->rows, kept = 0;
+    const size_t d = csv->columns - (csv->target != NONE) - (csv->noise != NONE), n = csv->rows;
+    size_t kept = 0;
     KR_ALLOC(ctx, to, csv->columns);
     KR_ALLOC(ctx, x, d * n); /* no overflow: the text holds more than d n bytes */
-    KR_ALLOC(ctx, y, n);
+    if (csv->target != NONE)
+        KR_ALLOC(ctx, y, n);
     if (csv->noise != NONE)
         KR_ALLOC(ctx, noise, n);
     for (size_t c = 0, k = 0; c < csv->columns; c++)

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 65536, EXIT_BROKEN = 3 };
+enum { READ_BYTES = 65536, KEPT_BYTES = 1 << 20, EXIT_BROKEN = 3 };
 
 struct request {
     struct request *next;
@@ -157,6 +157,11 @@ static void *read_socket(void *argument)
         if (got <= 0)
             _exit(EXIT_SUCCESS); /* at once: a result would have no reader */
         used = take_lines(worker, buffer, used, used + (size_t)got);
+        if (used == 0 && room > KEPT_BYTES) {
+            free(buffer);
+            buffer = NULL;
+            room = 0;
+        }
     }
     return NULL;
 }

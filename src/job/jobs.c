@@ -163,16 +163,18 @@ kr_status kr_jobs_submit(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct 
 }
 
 /* Until a queued job is out of the list, which is after the commit, or has begun to run. */
-static bool await_cancelled(struct kr_jobs *jobs, const char *id)
+static kr_status await_cancelled(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id)
 {
     double until = kr_seconds() + stored_seconds;
     struct kr_job *job;
-    while ((job = kr_jobs_find(jobs, id)) && job->phase != KR_PHASE_RUNNING && !jobs->stopped) {
+    while ((job = kr_jobs_find(jobs, id)) && job->phase != KR_PHASE_RUNNING) {
+        if (jobs->stopped)
+            return kr_fail(ctx, KR_UNAVAILABLE, "", "the daemon is shutting down");
         if (kr_seconds() >= until)
-            return false;
+            return kr_fail(ctx, KR_STORAGE, "", "the job is cancelled, but that could not be stored yet");
         kr_jobs_sleep(jobs, &jobs->changed, until);
     }
-    return true;
+    return KR_OK;
 }
 
 static kr_status must_exist(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id)
@@ -183,7 +185,7 @@ static kr_status must_exist(struct kr_ctx *ctx, struct kr_jobs *jobs, const char
 
 kr_status kr_jobs_cancel(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id)
 {
-    bool stored = true;
+    kr_status status = KR_OK;
     pthread_mutex_lock(&jobs->lock);
     struct kr_job *job = kr_jobs_find(jobs, id);
     bool known = job != NULL;
@@ -192,13 +194,11 @@ kr_status kr_jobs_cancel(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *i
         jobs->attention = true;
         jobs->visitors++;
         kr_jobs_wake(jobs);
-        stored = await_cancelled(jobs, id);
+        status = await_cancelled(ctx, jobs, id);
         leave(jobs);
     }
     pthread_mutex_unlock(&jobs->lock);
-    if (!stored)
-        return kr_fail(ctx, KR_STORAGE, "", "the job is cancelled, but that could not be stored yet");
-    return known ? KR_OK : must_exist(ctx, jobs, id);
+    return known ? status : must_exist(ctx, jobs, id);
 }
 
 kr_status kr_jobs_wait(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id, double seconds,

@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-enum { WORKER_FD = 3, READ_BYTES = 65536, READS_A_TURN = 64, ENVIRONMENT = 3 };
+enum { WORKER_FD = 3, READ_BYTES = 65536, READS_A_TURN = 64, KEPT_BYTES = 1 << 20, ENVIRONMENT = 3 };
 
 /* Our OpenMP and BLAS settings come first; the rest is the daemon's environment. */
 static char **make_environment(int threads, char threads_text[32])
@@ -131,6 +131,16 @@ static void make_room(char **buffer, size_t *room, size_t wanted)
     *buffer = kr_must(realloc(*buffer, *room));
 }
 
+/* An empty buffer that one long line has made large goes back to the system. */
+static void give_back(char **buffer, size_t *room)
+{
+    if (*room <= KEPT_BYTES)
+        return;
+    free(*buffer);
+    *buffer = NULL;
+    *room = 0;
+}
+
 void kr_process_send(struct kr_process *process, const char *text, size_t length)
 {
     make_room(&process->out, &process->out_room, process->out_end + length);
@@ -153,6 +163,7 @@ void kr_process_flush(struct kr_process *process)
         process->out_start += (size_t)sent;
     }
     process->out_start = process->out_end = 0;
+    give_back(&process->out, &process->out_room);
 }
 
 bool kr_process_receive(struct kr_process *process)
@@ -163,6 +174,8 @@ bool kr_process_receive(struct kr_process *process)
         process->in_scanned -= process->in_start;
         process->in_start = 0;
     }
+    if (process->in_end == 0)
+        give_back(&process->in, &process->in_room);
     for (int i = 0; i < READS_A_TURN; i++) { /* a chatty worker must not keep the others waiting */
         make_room(&process->in, &process->in_room, process->in_end + READ_BYTES);
         ssize_t got = recv(process->fd, process->in + process->in_end, READ_BYTES, 0);

@@ -310,6 +310,8 @@ static void end_all(struct kr_jobs *jobs)
     }
     for (struct kr_call *call; (call = kr_call_take(jobs));)
         kr_call_end(jobs, call, NULL, 0, KR_UNAVAILABLE);
+    for (struct kr_job *job; (job = next_cancelled(jobs));)
+        kr_job_cancelled(jobs, job);
     jobs->urgent = true;
     jobs->retry_at = 0;
     kr_commit(jobs, kr_seconds());

@@ -19,14 +19,14 @@ static kr_status call(const char *text, const _Atomic int *client_left, json_t *
 static void *leave_soon(void *flag)
 {
     sleep_ms(100);
-    *(volatile int *)flag = 1;
+    *(_Atomic int *)flag = 1;
     return NULL;
 }
 
 /* Seconds until a call whose client leaves after 0.1 s has returned. */
 static double abandoned(const char *text)
 {
-    volatile int left = 0;
+    _Atomic int left = 0;
     pthread_t thread;
     json_t *reply;
     double before = kr_seconds();
@@ -138,7 +138,7 @@ END_TEST
 struct caller {
     pthread_t thread;
     const char *text;
-    volatile int left;
+    _Atomic int left;
     kr_status status;
 };
 

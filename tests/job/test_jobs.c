@@ -184,6 +184,24 @@ START_TEST(fifty_jobs_with_three_workers)
 }
 END_TEST
 
+START_TEST(a_model_that_the_store_refuses_fails_its_job_only)
+{
+    char id[KR_ID_BYTES], other[KR_ID_BYTES];
+    uint64_t last;
+    set_up(3, 0);
+    OK(submit("{\"steps\":10,\"ms\":20}", id));
+    OK(submit("{\"steps\":10,\"ms\":20}", other));
+    const struct kr_job_change taken = {.id = id, .state = -1, .attempt = -1, .model = "{}"};
+    OK(kr_store_apply(&ctx, store, 1, &taken, &last));
+    ck_assert_int_eq(wait_end(id), KR_JOB_FAILED);
+    ck_assert_int_eq(wait_end(other), KR_JOB_SUCCEEDED);
+    check_steps(id, 10);
+    check_steps(other, 10);
+    ck_assert_int_eq(count_events(id, "done", ""), 1);
+    tear_down();
+}
+END_TEST
+
 /* A watcher may only see what is stored: it reads the store as far as the newest event, in its wake. */
 struct watch {
     pthread_mutex_t lock;
@@ -288,4 +306,4 @@ END_TEST
 SUITE("jobs", a_job_succeeds_with_gapless_events, a_job_without_checkpoints_shows_its_events_at_the_end,
       a_crash_goes_on_from_the_checkpoint, three_crashes_are_enough, a_new_checkpoint_resets_the_count,
       cancel_queued_running_stubborn_and_finished, the_queue_has_a_limit, a_worker_gets_the_data_set,
-      fifty_jobs_with_three_workers, subscribers_are_woken_after_the_commit, a_full_disk_loses_nothing)
+      fifty_jobs_with_three_workers, a_model_that_the_store_refuses_fails_its_job_only, subscribers_are_woken_after_the_commit, a_full_disk_loses_nothing)

@@ -1,9 +1,9 @@
 /*
  * The loop of a worker process: one thread reads the socket, the main thread runs one request at a time.
  *
- * The reader only queues requests, hands a cancel to the context of the request it is meant for, and ends the process when the
- * socket ends. `lock` guards the queue and the running context, `writing` a whole line on the socket; neither is taken
- * under the other.
+ * The reader only queues requests, hands a cancel to the context of the request it is meant for, and ends the
+ * process when the socket ends. `lock` guards the queue and the running context, `writing` a whole line on
+ * the socket; neither is taken under the other.
  */
 #include "engine/worker.h"
 #include "wire/wire.h"
@@ -48,7 +48,8 @@ static void must(const void *memory)
         _exit(EXIT_BROKEN);
 }
 
-/* ---- words to the daemon ------------------------------------------------------------------------------------------- */
+/* ---- words to the daemon
+ * ------------------------------------------------------------------------------------------- */
 
 static void write_all(int fd, const char *text, size_t length)
 {
@@ -63,7 +64,8 @@ static void write_all(int fd, const char *text, size_t length)
     }
 }
 
-/* {"id":7, and the members of `json` (an object, taken): the daemon looks at the id without parsing the line. */
+/* {"id":7, and the members of `json` (an object, taken): the daemon looks at the id without parsing the line.
+ */
 static void say(struct worker *worker, json_t *json)
 {
     char head[48];
@@ -80,15 +82,17 @@ static void say(struct worker *worker, json_t *json)
 }
 
 /* The engine calls it from the thread that runs the request, which alone writes `running`. */
-static void say_event(struct kr_emit *emit, const char *kind, json_t *data, json_t *progress, json_t *checkpoint)
+static void say_event(struct kr_emit *emit, const char *kind, json_t *data, json_t *progress,
+                      json_t *checkpoint)
 {
     struct worker *worker = (struct worker *)emit;
     must(data);
-    say(worker, json_pack("{s:s, s:o, s:o*, s:o*}", "event", kind, "data", data, "progress", progress, "checkpoint",
-                          checkpoint));
+    say(worker, json_pack("{s:s, s:o, s:o*, s:o*}", "event", kind, "data", data, "progress", progress,
+                          "checkpoint", checkpoint));
 }
 
-/* ---- the reader ---------------------------------------------------------------------------------------------------- */
+/* ---- the reader
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void cancel(struct worker *worker, uint64_t id)
 {
@@ -166,7 +170,8 @@ static void *read_socket(void *argument)
     return NULL;
 }
 
-/* ---- the requests -------------------------------------------------------------------------------------------------- */
+/* ---- the requests
+ * -------------------------------------------------------------------------------------------------- */
 
 static struct request *next_request(struct worker *worker, struct kr_ctx *ctx)
 {

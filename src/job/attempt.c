@@ -6,7 +6,8 @@
  *       |                 |----cancel--> cancelled
  *       '--death, shutdown'
  *
- * What a worker says after its last checkpoint is held back: an attempt that goes on from the checkpoint says it again.
+ * What a worker says after its last checkpoint is held back: an attempt that goes on from the checkpoint says
+ * it again.
  */
 #include "job_impl.h"
 #include "wire/wire.h"
@@ -59,8 +60,8 @@ static void leave(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_phase ph
 }
 
 /* Everything borrowed; NULL for what there is not. */
-static void finish(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_state state, json_t *result, json_t *error,
-                   const json_t *model)
+static void finish(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_state state, json_t *result,
+                   json_t *error, const json_t *model)
 {
     release_held(jobs, job);
     struct kr_change *change = enter_state(job, state, NULL);
@@ -76,7 +77,8 @@ static void finish(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_state s
         memcpy(change->model_id, job->model_id, sizeof change->model_id);
         job->model_id[0] = '\0';
     }
-    kr_change_push(jobs, job, change, true); /* alone: the store may refuse a model, and then only this is taken back */
+    kr_change_push(jobs, job, change,
+                   true); /* alone: the store may refuse a model, and then only this is taken back */
     leave(jobs, job, KR_PHASE_ENDING);
 }
 
@@ -114,14 +116,15 @@ void kr_job_worker_died(struct kr_jobs *jobs, struct kr_job *job, const char *ho
     } else if (++job->deaths >= KR_JOB_ATTEMPTS) {
         struct kr_ctx ctx;
         kr_ctx_init(&ctx, 0);
-        (void)!kr_fail(&ctx, KR_WORKER_DIED, "", "the worker process %s, %d times without a new checkpoint", how,
-                       job->deaths);
+        (void)!kr_fail(&ctx, KR_WORKER_DIED, "", "the worker process %s, %d times without a new checkpoint",
+                       how, job->deaths);
         kr_job_failed(jobs, job, &ctx.error);
         kr_ctx_fini(&ctx);
     } else {
         struct kr_change *warning = kr_change_new();
-        json_t *data = json_pack("{s:s, s:o}", "code", kr_status_slug(KR_WORKER_DIED), "detail",
-                                 json_sprintf("the worker process %s; the job goes on from its last checkpoint", how));
+        json_t *data =
+            json_pack("{s:s, s:o}", "code", kr_status_slug(KR_WORKER_DIED), "detail",
+                      json_sprintf("the worker process %s; the job goes on from its last checkpoint", how));
         kr_change_event(warning, warning_event, dump_new(data));
         drop_held(job);
         kr_change_push(jobs, job, warning, false);
@@ -129,7 +132,8 @@ void kr_job_worker_died(struct kr_jobs *jobs, struct kr_job *job, const char *ho
     }
 }
 
-/* ---- what the worker says ------------------------------------------------------------------------------------------ */
+/* ---- what the worker says
+ * ------------------------------------------------------------------------------------------ */
 
 static bool take_event(struct kr_jobs *jobs, struct kr_job *job, const char *kind, const json_t *line)
 {
@@ -182,7 +186,8 @@ static bool take_reply(struct kr_jobs *jobs, struct kr_job *job, const json_t *r
     return true;
 }
 
-/* Not kr_json_parse: that limits what clients nest, and a request of theirs is one level deeper in a message. */
+/* Not kr_json_parse: that limits what clients nest, and a request of theirs is one level deeper in a message.
+ */
 bool kr_job_line(struct kr_jobs *jobs, struct kr_job *job, const char *text, size_t length)
 {
     json_t *line = json_loadb(text, length, 0, NULL), *error = json_object_get(line, "error");
@@ -198,7 +203,8 @@ bool kr_job_line(struct kr_jobs *jobs, struct kr_job *job, const char *text, siz
     return good;
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------------------------- */
+/* ---- the beginning
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Stored JSON of any type, new reference in the message under `name`. */
 static kr_status put_stored(struct kr_ctx *ctx, json_t *message, const char *name, const char *text)

@@ -28,7 +28,8 @@ static kr_status enter(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call 
     if (jobs->draining)
         return kr_fail(ctx, KR_UNAVAILABLE, "", "the daemon is shutting down");
     if (jobs->ncalls_waiting >= KR_CALLS_WAITING)
-        return kr_fail(ctx, KR_TOO_MANY_REQUESTS, "", "%d evaluations wait for a worker already", KR_CALLS_WAITING);
+        return kr_fail(ctx, KR_TOO_MANY_REQUESTS, "", "%d evaluations wait for a worker already",
+                       KR_CALLS_WAITING);
     *jobs->calls_end = call;
     jobs->calls_end = &call->next;
     jobs->ncalls_waiting++;
@@ -36,7 +37,8 @@ static kr_status enter(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call 
     return KR_OK;
 }
 
-static void await(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call *call, const _Atomic int *client_left)
+static void await(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_call *call,
+                  const _Atomic int *client_left)
 {
     while (call->phase != KR_CALL_DONE) {
         if (!call->cancel && client_gone(ctx, client_left)) {
@@ -91,8 +93,8 @@ static kr_status outcome(struct kr_ctx *ctx, const struct kr_call *call, json_t 
 }
 
 /* Text is written and read in the caller's thread: it can be long, and the supervisor has others to serve. */
-kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message, const _Atomic int *client_left,
-                       json_t **reply)
+kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message,
+                       const _Atomic int *client_left, json_t **reply)
 {
     struct kr_call call = {.phase = KR_CALL_WAITING};
     *reply = NULL;
@@ -115,7 +117,8 @@ kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message
     return status;
 }
 
-/* ---- the supervisor's side ---------------------------------------------------------------------------------------- */
+/* ---- the supervisor's side
+ * ---------------------------------------------------------------------------------------- */
 
 struct kr_call *kr_call_take(struct kr_jobs *jobs)
 {
@@ -130,7 +133,8 @@ struct kr_call *kr_call_take(struct kr_jobs *jobs)
     return call;
 }
 
-void kr_call_end(struct kr_jobs *jobs, struct kr_call *call, const char *line, size_t length, kr_status status)
+void kr_call_end(struct kr_jobs *jobs, struct kr_call *call, const char *line, size_t length,
+                 kr_status status)
 {
     char *copy = NULL;
     if (line)

@@ -1,9 +1,10 @@
 /*
  * Events and states on their way to the store.
  *
- * Every job has a list of changes that wait; a commit takes those of all jobs in one transaction, at most every KR_COMMIT_SECONDS, sooner
- * when a job has ended. Subscribers hear of them afterwards. When the store fails, nothing is dropped: the changes
- * stay in memory, no new job begins, and the commit is tried again with growing pauses.
+ * Every job has a list of changes that wait; a commit takes those of all jobs in one transaction, at most
+ * every KR_COMMIT_SECONDS, sooner when a job has ended. Subscribers hear of them afterwards. When the store
+ * fails, nothing is dropped: the changes stay in memory, no new job begins, and the commit is tried again
+ * with growing pauses.
  */
 #include "job_impl.h"
 
@@ -193,55 +194,75 @@ static bool will_pass(kr_status status)
     return status != KR_NOT_FOUND && status != KR_CONFLICT && status != KR_INVALID;
 }
 
-/* The store refuses this job's changes for good. A model that it does not take makes the job fail; a job that is not there any more is
- * forgotten. False when it is worth another try. */
-static bool give_in(struct kr_jobs *jobs, struct kr_job *job, const struct kr_error *error)
+static void drop_changes(struct kr_job *job)
 {
-    if (will_pass(error->status))
-        return false;
-    kr_jobs_log(jobs, "jobs: the store refuses what job %s did: %s", job->id, error->detail);
-    if (error->status == KR_NOT_FOUND || !job->last->model) {
-        if (job->phase == KR_PHASE_QUEUED)
-            kr_jobs_phase(jobs, job, KR_PHASE_ENDING);
-        if (job->phase == KR_PHASE_ENDING)
-            return true;
-        return false; /* its worker still runs it: its end will come here too */
-    }
+    kr_change_free(job->first);
+    job->first = job->last = NULL;
+}
+
+/* The end with a model, pushed alone, becomes a failure. */
+static void refuse_model(struct kr_jobs *jobs, struct kr_job *job, const struct kr_error *error)
+{
     struct kr_change **link = &job->first, *before = NULL;
-    while ((*link)->next) {
+    for (; (*link)->next; link = &before->next)
         before = *link;
-        link = &before->next;
-    }
     kr_store_model_directory_drop(jobs->store, (*link)->model_id);
     kr_change_free(*link);
     *link = NULL;
     job->last = before;
     kr_job_failed(jobs, job, error);
-    return false;
+}
+
+/* The store refuses this job's changes for good. A model that it does not take makes the job fail; a job that
+ * is not there any more is forgotten. False when the same is worth another try. */
+static bool give_in(struct kr_jobs *jobs, struct kr_job *job, const struct kr_error *error)
+{
+    if (will_pass(error->status))
+        return false;
+    kr_jobs_log(jobs, "jobs: the store refuses what job %s did: %s", job->id, error->detail);
+    if (error->status != KR_NOT_FOUND && job->last->model) {
+        refuse_model(jobs, job, error);
+    } else {
+        drop_changes(job);
+        if (job->phase == KR_PHASE_QUEUED)
+            kr_jobs_phase(jobs, job, KR_PHASE_ENDING);
+    }
+    return true;
+}
+
+static bool commit_one(struct kr_jobs *jobs, struct kr_job *job, double now)
+{
+    struct kr_ctx ctx;
+    kr_ctx_init(&ctx, 0);
+    kr_status status = apply(&ctx, jobs, job, true);
+    if (status != KR_OK && give_in(jobs, job, &ctx.error)) {
+        kr_ctx_clear_error(&ctx);
+        status = apply(&ctx, jobs, job, true);
+    }
+    if (status != KR_OK)
+        pause_commits(jobs, now, &ctx.error);
+    kr_ctx_fini(&ctx);
+    return status == KR_OK;
 }
 
 /* One bad job must not hold up the others: each gets a transaction of its own. */
 static bool commit_each(struct kr_jobs *jobs, double now)
 {
-    struct kr_job *all = jobs->dirty;
+    struct kr_job *next;
     bool good = true;
+    struct kr_job *job = jobs->dirty;
     jobs->dirty = NULL;
     jobs->dirty_end = &jobs->dirty;
-    while (all) {
-        struct kr_job *job = all;
-        struct kr_ctx ctx;
-        all = job->next_dirty;
-        kr_ctx_init(&ctx, 0);
-        if (apply(&ctx, jobs, job, true) == KR_OK || give_in(jobs, job, &ctx.error)) {
+    for (; job; job = next) {
+        next = job->next_dirty;
+        if (commit_one(jobs, job, now)) {
             settle(jobs, job);
-        } else {
-            pause_commits(jobs, now, &ctx.error);
-            good = false;
-            job->next_dirty = NULL;
-            *jobs->dirty_end = job;
-            jobs->dirty_end = &job->next_dirty;
+            continue;
         }
-        kr_ctx_fini(&ctx);
+        good = false;
+        job->next_dirty = NULL;
+        *jobs->dirty_end = job;
+        jobs->dirty_end = &job->next_dirty;
     }
     return good;
 }

@@ -9,9 +9,9 @@
  *   process.c    one worker process: spawn, lines in and out, its end
  *   subscribe.c  who wants to know of new events
  *
- * Who may touch what. `lock` guards the list of jobs, a job's `phase` and `cancel`, the calls, the flags and the counts. Everything else of
- * jobs and processes belongs to the supervisor thread alone: the store, the sockets and the log are used without a lock.
- * `subscriptions.lock` is taken alone.
+ * Who may touch what. `lock` guards the list of jobs, a job's `phase` and `cancel`, the calls, the flags and
+ * the counts. Everything else of jobs and processes belongs to the supervisor thread alone: the store, the
+ * sockets and the log are used without a lock. `subscriptions.lock` is taken alone.
  */
 #ifndef KRIGED_JOB_IMPL_H
 #define KRIGED_JOB_IMPL_H
@@ -48,11 +48,11 @@ struct kr_job {
     bool cancel; /* somebody asked */
 
     /* the supervisor's */
-    struct kr_process *process;  /* while running */
-    char model_id[KR_ID_BYTES];  /* directory of the running attempt, "" = none */
-    int attempt;                 /* shown to users */
-    int deaths;                  /* of workers, since the last checkpoint */
-    struct kr_change *held;      /* since the last checkpoint of this attempt */
+    struct kr_process *process;     /* while running */
+    char model_id[KR_ID_BYTES];     /* directory of the running attempt, "" = none */
+    int attempt;                    /* shown to users */
+    int deaths;                     /* of workers, since the last checkpoint */
+    struct kr_change *held;         /* since the last checkpoint of this attempt */
     struct kr_change *first, *last; /* what the next commit stores */
     bool dirty;
     struct kr_job *next_dirty;
@@ -60,7 +60,8 @@ struct kr_job {
 
 enum kr_call_phase { KR_CALL_WAITING, KR_CALL_RUNNING, KR_CALL_DONE };
 
-/* Lives on its caller's stack: the caller leaves only when it is DONE, or takes it out while it is WAITING. */
+/* Lives on its caller's stack: the caller leaves only when it is DONE, or takes it out while it is WAITING.
+ */
 struct kr_call {
     struct kr_call *next;
     enum kr_call_phase phase;
@@ -104,7 +105,8 @@ struct kr_jobs {
     void *self;
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* a job left the list or changed its phase, a visitor left, the supervisor started or ended */
+    pthread_cond_t changed; /* a job left the list or changed its phase, a visitor left, the supervisor
+                               started or ended */
     struct kr_job *first, *last;
     struct kr_call *calls, **calls_end; /* waiting */
     size_t ncalls_waiting, ncalls_running;
@@ -121,20 +123,20 @@ struct kr_jobs {
     struct kr_process *processes;
     uint64_t last_request;
     struct kr_job *dirty, **dirty_end;
-    bool urgent;                              /* a final state waits */
+    bool urgent;                               /* a final state waits */
     double committed_at, retry_at, retry_wait; /* retry_wait > 0: the store fails */
     double begin_at;                           /* no job begins before */
     struct kr_subscriptions subscriptions;
 };
 
-/* The supervisor has no caller to hand a failed allocation to, and may not lose what it promised: it ends the daemon, and the
- * next start goes on from what is stored. */
+/* The supervisor has no caller to hand a failed allocation to, and may not lose what it promised: it ends the
+ * daemon, and the next start goes on from what is stored. */
 void *kr_must(void *memory);
 void kr_jobs_log(struct kr_jobs *jobs, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void kr_jobs_wake(struct kr_jobs *jobs);
-struct kr_job *kr_jobs_find(struct kr_jobs *jobs, const char *id); /* under the lock */
-void kr_jobs_unlink(struct kr_jobs *jobs, struct kr_job *job);     /* under the lock */
-void kr_jobs_append(struct kr_jobs *jobs, struct kr_job *job);     /* under the lock */
+struct kr_job *kr_jobs_find(struct kr_jobs *jobs, const char *id);                     /* under the lock */
+void kr_jobs_unlink(struct kr_jobs *jobs, struct kr_job *job);                         /* under the lock */
+void kr_jobs_append(struct kr_jobs *jobs, struct kr_job *job);                         /* under the lock */
 void kr_jobs_phase(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_phase phase); /* takes the lock */
 /* Waits for `condition` until kr_seconds() is `until`, under the lock. */
 void kr_jobs_sleep(struct kr_jobs *jobs, pthread_cond_t *condition, double until);
@@ -145,7 +147,8 @@ void *kr_supervise(void *jobs);
 void kr_process_request(struct kr_jobs *jobs, struct kr_process *process, const char *text);
 void kr_process_idle(struct kr_jobs *jobs, struct kr_process *process);
 
-/* ---- attempt.c --------------------------------------------------------------------------------------------------- */
+/* ---- attempt.c
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Sends a queued job to an idle process. False when the store cannot be read now. */
 bool kr_job_begin(struct kr_jobs *jobs, struct kr_job *job, struct kr_process *process);
@@ -154,13 +157,15 @@ bool kr_job_line(struct kr_jobs *jobs, struct kr_job *job, const char *line, siz
 void kr_job_worker_died(struct kr_jobs *jobs, struct kr_job *job, const char *how);
 void kr_job_cancelled(struct kr_jobs *jobs, struct kr_job *job);
 void kr_job_failed(struct kr_jobs *jobs, struct kr_job *job, const struct kr_error *error);
-/* Back to the front of the queue; events after the last checkpoint are dropped, for the next attempt sends them again. */
+/* Back to the front of the queue; events after the last checkpoint are dropped, for the next attempt sends
+ * them again. */
 void kr_job_requeue(struct kr_jobs *jobs, struct kr_job *job, const char *reason);
 
-/* ---- change.c ---------------------------------------------------------------------------------------------------- */
+/* ---- change.c
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct kr_change *kr_change_new(void);
-void kr_change_free(struct kr_change *change); /* with all after it */
+void kr_change_free(struct kr_change *change);                                /* with all after it */
 void kr_change_event(struct kr_change *change, const char *kind, char *data); /* data is taken */
 /* Hands a change (taken) to the next commit; `alone`: not merged with what waits already. */
 void kr_change_push(struct kr_jobs *jobs, struct kr_job *job, struct kr_change *change, bool alone);
@@ -169,24 +174,28 @@ void kr_commit(struct kr_jobs *jobs, double now);
 double kr_commit_due(const struct kr_jobs *jobs); /* kr_seconds(), INFINITY when nothing waits */
 void kr_job_free(struct kr_job *job);
 
-/* ---- calls.c ----------------------------------------------------------------------------------------------------- */
+/* ---- calls.c
+ * ----------------------------------------------------------------------------------------------------- */
 
 struct kr_call *kr_call_take(struct kr_jobs *jobs); /* the first that waits, now running; NULL */
 /* Ends it with the worker's line (copied), or with a status when line is NULL. */
-void kr_call_end(struct kr_jobs *jobs, struct kr_call *call, const char *line, size_t length, kr_status status);
+void kr_call_end(struct kr_jobs *jobs, struct kr_call *call, const char *line, size_t length,
+                 kr_status status);
 bool kr_call_cancelled(struct kr_jobs *jobs, const struct kr_call *call);
 
-/* ---- process.c --------------------------------------------------------------------------------------------------- */
+/* ---- process.c
+ * --------------------------------------------------------------------------------------------------- */
 
 int kr_process_start(struct kr_process *process, const char *executable, int threads); /* errno */
 void kr_process_send(struct kr_process *process, const char *text, size_t length);
 void kr_process_flush(struct kr_process *process);
-bool kr_process_receive(struct kr_process *process); /* false when the process has ended */
+bool kr_process_receive(struct kr_process *process);               /* false when the process has ended */
 char *kr_process_line(struct kr_process *process, size_t *length); /* valid until the next receive; NULL */
 /* Kills and reaps it; `how` it ended, as words. */
 void kr_process_end(struct kr_process *process, char how[KR_HOW_BYTES]);
 
-/* ---- subscribe.c ------------------------------------------------------------------------------------------------- */
+/* ---- subscribe.c
+ * ------------------------------------------------------------------------------------------------- */
 
 void kr_subscriptions_init(struct kr_subscriptions *subscriptions);
 void kr_subscriptions_fini(struct kr_subscriptions *subscriptions);

@@ -15,12 +15,14 @@ static const double default_cancel_seconds = 10, default_call_seconds = 5;
 static const double look_seconds = 0.1;    /* how often a waiting caller looks at its client */
 static const double stored_seconds = 10.0; /* that a cancellation of a queued job may take to be stored */
 
-/* ---- helpers of all files ------------------------------------------------------------------------------------------ */
+/* ---- helpers of all files
+ * ------------------------------------------------------------------------------------------ */
 
 void *kr_must(void *memory)
 {
     if (!memory) {
-        static const char message[] = "kriged: the machine has no memory left; jobs go on at the next start\n";
+        static const char message[] =
+            "kriged: the machine has no memory left; jobs go on at the next start\n";
         (void)!write(STDERR_FILENO, message, sizeof message - 1);
         abort();
     }
@@ -90,7 +92,8 @@ void kr_jobs_phase(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_phase p
     pthread_mutex_unlock(&jobs->lock);
 }
 
-/* ---- submit, cancel, wait, count ----------------------------------------------------------------------------------- */
+/* ---- submit, cancel, wait, count
+ * ----------------------------------------------------------------------------------- */
 
 static size_t count_phase(const struct kr_jobs *jobs, enum kr_job_phase phase)
 {
@@ -109,8 +112,8 @@ static kr_status reserve(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_job
     if (jobs->draining)
         status = kr_fail(ctx, KR_UNAVAILABLE, "", "the daemon is shutting down");
     else if (waiting >= jobs->queue)
-        status = kr_fail(ctx, KR_TOO_MANY_REQUESTS, "", "%zu jobs are queued already, and at most %zu may be", waiting,
-                         jobs->queue);
+        status = kr_fail(ctx, KR_TOO_MANY_REQUESTS, "", "%zu jobs are queued already, and at most %zu may be",
+                         waiting, jobs->queue);
     if (status == KR_OK) {
         kr_store_id(job->id);
         job->phase = KR_PHASE_ADDING;
@@ -121,7 +124,8 @@ static kr_status reserve(struct kr_ctx *ctx, struct kr_jobs *jobs, struct kr_job
     return status;
 }
 
-static kr_status store_new(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct kr_job_row *row, const char *id)
+static kr_status store_new(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct kr_job_row *row,
+                           const char *id)
 {
     const struct kr_event_row event = {.kind = "state", .data = "{\"state\":\"queued\"}"};
     struct kr_job_row full = *row;
@@ -136,7 +140,8 @@ static void leave(struct kr_jobs *jobs)
     pthread_cond_broadcast(&jobs->changed);
 }
 
-kr_status kr_jobs_submit(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct kr_job_row *row, char id[KR_ID_BYTES])
+kr_status kr_jobs_submit(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct kr_job_row *row,
+                         char id[KR_ID_BYTES])
 {
     struct kr_job *job = calloc(1, sizeof *job);
     if (!job)
@@ -231,12 +236,15 @@ struct kr_jobs_counts kr_jobs_count(struct kr_jobs *jobs)
     return counts;
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------------------- */
+/* ---- open and close
+ * -------------------------------------------------------------------------------------------------- */
 
-/* One unfinished job of an earlier life. What ran then goes back to the queue, and that attempt does not count. */
+/* One unfinished job of an earlier life. What ran then goes back to the queue, and that attempt does not
+ * count. */
 static kr_status recover_one(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id)
 {
-    static const struct kr_event_row event = {.kind = "state", .data = "{\"state\":\"queued\",\"reason\":\"restart\"}"};
+    static const struct kr_event_row event = {.kind = "state",
+                                              .data = "{\"state\":\"queued\",\"reason\":\"restart\"}"};
     struct kr_job_row row;
     uint64_t last;
     KR_TRY(kr_store_job_get(ctx, jobs->store, id, &row));
@@ -315,7 +323,8 @@ static kr_status prepare(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct 
     jobs->executable = strdup(config->executable ? config->executable : "/proc/self/exe");
     jobs->processes = calloc((size_t)jobs->nprocesses, sizeof *jobs->processes);
     if (!jobs->executable || !jobs->processes)
-        return kr_fail(ctx, KR_MEMORY_LIMIT, "", "the machine has no memory left for %d workers", jobs->nprocesses);
+        return kr_fail(ctx, KR_MEMORY_LIMIT, "", "the machine has no memory left for %d workers",
+                       jobs->nprocesses);
     for (int i = 0; i < jobs->nprocesses; i++) {
         jobs->processes[i].number = i + 1;
         jobs->processes[i].fd = -1;

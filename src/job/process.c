@@ -1,8 +1,8 @@
 /*
  * One worker process: this binary again, exec'ed, with a socket as descriptor 3.
  *
- * The parent end does not block and is inherited by nobody, so that a worker sees the end of the socket exactly when the daemon is
- * gone. Lines have no length limit: both buffers grow.
+ * The parent end does not block and is inherited by nobody, so that a worker sees the end of the socket
+ * exactly when the daemon is gone. Lines have no length limit: both buffers grow.
  */
 #include "job_impl.h"
 
@@ -24,8 +24,8 @@ enum { WORKER_FD = 3, READ_BYTES = 65536, READS_A_TURN = 64, KEPT_BYTES = 1 << 2
 /* Our OpenMP and BLAS settings come first; the rest is the daemon's environment. */
 static char **make_environment(int threads, char threads_text[32])
 {
-    static const char *const names[ENVIRONMENT] = {"OMP_NUM_THREADS=", "OMP_WAIT_POLICY=",
-                                                   "OPENBLAS_NUM_THREADS="};
+    static const char *const names[ENVIRONMENT] = {
+        "OMP_NUM_THREADS=", "OMP_WAIT_POLICY=", "OPENBLAS_NUM_THREADS="};
     size_t count = 0, used = ENVIRONMENT;
     while (environ[count])
         count++;
@@ -46,8 +46,8 @@ static char **make_environment(int threads, char threads_text[32])
     return made;
 }
 
-/* Default signals, nothing blocked, and an own process group: Ctrl-C on a terminal is for the daemon, which lets its
- * workers come to a checkpoint first. */
+/* Default signals, nothing blocked, and an own process group: Ctrl-C on a terminal is for the daemon, which
+ * lets its workers come to a checkpoint first. */
 static int set_attributes(posix_spawnattr_t *attributes)
 {
     sigset_t none, all;
@@ -61,8 +61,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
     if (!error)
         error = posix_spawnattr_setpgroup(attributes, 0);
     if (!error)
-        error = posix_spawnattr_setflags(
-            attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                         POSIX_SPAWN_SETPGROUP);
     return error;
 }
 
@@ -193,7 +193,9 @@ bool kr_process_receive(struct kr_process *process)
 char *kr_process_line(struct kr_process *process, size_t *length)
 {
     char *from = process->in + process->in_scanned;
-    char *end = process->in_end > process->in_scanned ? memchr(from, '\n', process->in_end - process->in_scanned) : NULL;
+    char *end = process->in_end > process->in_scanned
+                    ? memchr(from, '\n', process->in_end - process->in_scanned)
+                    : NULL;
     if (!end) {
         process->in_scanned = process->in_end;
         return NULL;
@@ -215,7 +217,8 @@ static void describe(int status, char how[KR_HOW_BYTES])
     }
 }
 
-/* A process whose socket has ended is past its own exit or signal already: the kill does not change how it ended. */
+/* A process whose socket has ended is past its own exit or signal already: the kill does not change how it
+ * ended. */
 void kr_process_end(struct kr_process *process, char how[KR_HOW_BYTES])
 {
     int status = 0;

@@ -25,8 +25,8 @@ void kr_subscriptions_fini(struct kr_subscriptions *subscriptions)
     pthread_cond_destroy(&subscriptions->quiet);
 }
 
-kr_status kr_jobs_subscribe(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id, void (*wake)(void *self),
-                            void *self, struct kr_subscription **out)
+kr_status kr_jobs_subscribe(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id,
+                            void (*wake)(void *self), void *self, struct kr_subscription **out)
 {
     struct kr_subscription *made = calloc(1, sizeof *made);
     if (!made)
@@ -59,8 +59,8 @@ void kr_jobs_unsubscribe(struct kr_subscription *subscription)
     free(subscription);
 }
 
-/* Only the supervisor notifies, so `waking` has one writer at a time. Who subscribes meanwhile is put in front and
- * missed here: it reads the store after subscribing. */
+/* Only the supervisor notifies, so `waking` has one writer at a time. Who subscribes meanwhile is put in
+ * front and missed here: it reads the store after subscribing. */
 void kr_subscriptions_notify(struct kr_subscriptions *subscriptions, const char *job)
 {
     pthread_mutex_lock(&subscriptions->lock);

@@ -1,8 +1,10 @@
 /*
- * The supervisor thread: waits for its workers' words and for other threads' wishes, and decides who works on what.
+ * The supervisor thread: waits for its workers' words and for other threads' wishes, and decides who works on
+ * what.
  *
- * It starts every worker itself and lives until it has ended them all: a worker's PR_SET_PDEATHSIG fires when the *thread* that spawned it
- * ends. Should the daemon be killed, the signal and the end of the socket both end the workers.
+ * It starts every worker itself and lives until it has ended them all: a worker's PR_SET_PDEATHSIG fires when
+ * the *thread* that spawned it ends. Should the daemon be killed, the signal and the end of the socket both
+ * end the workers.
  */
 #include "job_impl.h"
 
@@ -17,7 +19,8 @@
 
 static const double healthy_seconds = 1.0, first_backoff = 0.1, longest_backoff = 5.0, begin_pause = 1.0;
 
-/* ---- one process ---------------------------------------------------------------------------------------------------- */
+/* ---- one process
+ * ---------------------------------------------------------------------------------------------------- */
 
 void kr_process_request(struct kr_jobs *jobs, struct kr_process *process, const char *text)
 {
@@ -99,6 +102,7 @@ static bool take_line(struct kr_jobs *jobs, struct kr_process *process, const ch
     if (process->request == 0 || strncmp(line, head, (size_t)size) != 0)
         return false;
     struct kr_job *job = process->job;
+    struct kr_call *call = process->call;
     if (job) {
         if (!kr_job_line(jobs, job, line, length))
             return false;
@@ -106,11 +110,11 @@ static bool take_line(struct kr_jobs *jobs, struct kr_process *process, const ch
             return true;
     } else if (strncmp(line + size, event, sizeof event - 1) == 0) {
         return true; /* nobody watches the events of a call */
-    } else {
-        kr_call_end(jobs, process->call, line, length, KR_OK);
     }
     process->backoff = 0;
-    kr_process_idle(jobs, process);
+    kr_process_idle(jobs, process); /* first: who has the reply counts the process as free */
+    if (call)
+        kr_call_end(jobs, call, line, length, KR_OK);
     return true;
 }
 
@@ -128,7 +132,8 @@ static void receive(struct kr_jobs *jobs, struct kr_process *process)
         lose(jobs, process);
 }
 
-/* ---- cancellations --------------------------------------------------------------------------------------------------- */
+/* ---- cancellations
+ * --------------------------------------------------------------------------------------------------- */
 
 static void send_cancel(struct kr_process *process)
 {
@@ -170,9 +175,11 @@ static void look_after(struct kr_jobs *jobs, struct kr_process *process, double 
     }
 }
 
-/* ---- who works on what ------------------------------------------------------------------------------------------------- */
+/* ---- who works on what
+ * ------------------------------------------------------------------------------------------------- */
 
-/* Jobs take the first idle process and calls the last: so that those of one kind tend to meet the caches they left. */
+/* Jobs take the first idle process and calls the last: so that those of one kind tend to meet the caches they
+ * left. */
 static struct kr_process *idle_process(struct kr_jobs *jobs, bool for_job)
 {
     struct kr_process *found = NULL;
@@ -212,7 +219,9 @@ static void dispatch(struct kr_jobs *jobs, double now)
             jobs->begin_at = now + begin_pause;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------------ */
+/* ---- the loop
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int poll_timeout(const struct kr_jobs *jobs, double close_at)
 {
@@ -291,11 +300,12 @@ static void end_all(struct kr_jobs *jobs)
     for (int i = 0; i < jobs->nprocesses; i++) {
         struct kr_process *process = &jobs->processes[i];
         struct kr_job *job = process->job;
+        struct kr_call *call = process->call;
         if (process->fd >= 0)
             kr_process_end(process, how);
-        if (process->call)
-            kr_call_end(jobs, process->call, NULL, 0, KR_UNAVAILABLE);
         kr_process_idle(jobs, process);
+        if (call)
+            kr_call_end(jobs, call, NULL, 0, KR_UNAVAILABLE);
         if (!job)
             continue;
         pthread_mutex_lock(&jobs->lock);

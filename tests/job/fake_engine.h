@@ -1,12 +1,13 @@
 /*
  * A worker without numerics: the test program, exec'ed again as `worker`, does what the request says.
  *
- *     tune       {"steps": n, "ms": of each step, "every": steps between checkpoints (1; 0 = none), "error": slug, "stubborn": ignores a cancel,
- *                 "crash_at": step, or "crash_after": steps of the attempt, "crashes": how many attempts end so, "count": file with a byte
- *                 for each attempt}
- *     gradient   {"ms", "error", "crash", "stubborn", "echo": anything}
+ *     tune       {"steps": n, "ms": of each step, "every": steps between checkpoints (1; 0 = none), "error":
+ * slug, "stubborn": ignores a cancel, "crash_at": step, or "crash_after": steps of the attempt, "crashes":
+ * how many attempts end so, "count": file with a byte for each attempt} gradient   {"ms", "error", "crash",
+ * "stubborn", "echo": anything}
  *
- * A step's data is {"evaluation": k, "sum": s} with a sum that only comes out right when every step was made once.
+ * A step's data is {"evaluation": k, "sum": s} with a sum that only comes out right when every step was made
+ * once.
  */
 #ifndef KRIGED_TESTS_JOB_FAKE_ENGINE_H
 #define KRIGED_TESTS_JOB_FAKE_ENGINE_H
@@ -76,8 +77,10 @@ static kr_status fake_error(struct kr_ctx *ctx, const json_t *script)
 
 static kr_status fake_tune(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, json_t **reply)
 {
-    const json_t *script = json_object_get(message, "request"), *checkpoint = json_object_get(message, "checkpoint");
-    int attempt = fake_attempt(script), steps = fake_number(script, "steps", 1), every = fake_number(script, "every", 1);
+    const json_t *script = json_object_get(message, "request"),
+                 *checkpoint = json_object_get(message, "checkpoint");
+    int attempt = fake_attempt(script), steps = fake_number(script, "steps", 1),
+        every = fake_number(script, "every", 1);
     double sum = json_real_value(json_object_get(checkpoint, "sum"));
     int done = fake_number(checkpoint, "step", 0), crash_after = fake_number(script, "crash_after", steps);
     int crash_at = fake_number(script, "crash_at", done + crash_after + 1);
@@ -87,7 +90,8 @@ static kr_status fake_tune(struct kr_ctx *ctx, const json_t *message, struct kr_
             fake_crash();
         sum = sum / 3 + k;
         bool save = every > 0 && k % every == 0;
-        emit->event(emit, "step", json_pack("{s:i, s:f}", "evaluation", k, "sum", sum), json_pack("{s:i}", "evaluation", k),
+        emit->event(emit, "step", json_pack("{s:i, s:f}", "evaluation", k, "sum", sum),
+                    json_pack("{s:i}", "evaluation", k),
                     save ? json_pack("{s:i, s:f}", "step", k, "sum", sum) : NULL);
     }
     KR_TRY(fake_error(ctx, script));
@@ -103,7 +107,8 @@ static kr_status fake_tune(struct kr_ctx *ctx, const json_t *message, struct kr_
     return KR_OK;
 }
 
-static kr_status fake_gradient(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, json_t **reply)
+static kr_status fake_gradient(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit,
+                               json_t **reply)
 {
     KR_TRY(fake_sleep(ctx, message));
     if (json_is_true(json_object_get(message, "crash")))
@@ -115,7 +120,8 @@ static kr_status fake_gradient(struct kr_ctx *ctx, const json_t *message, struct
     return KR_OK;
 }
 
-static kr_status fake_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self, json_t **reply)
+static kr_status fake_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
+                          json_t **reply)
 {
     const char *op = json_string_value(json_object_get(message, "op"));
     (void)self;
@@ -124,7 +130,8 @@ static kr_status fake_run(struct kr_ctx *ctx, const json_t *message, struct kr_e
     return fake_gradient(ctx, message, emit, reply);
 }
 
-/* tests/main.c knows nothing of workers, so this comes before it. glibc hands the arguments to constructors. */
+/* tests/main.c knows nothing of workers, so this comes before it. glibc hands the arguments to constructors.
+ */
 __attribute__((constructor)) static void fake_worker(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "worker") == 0 && strcmp(argv[2], "--threads") == 0)

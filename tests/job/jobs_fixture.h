@@ -18,12 +18,14 @@ static struct kr_jobs *jobs;
 #define OK(expression)                                                                                       \
     do {                                                                                                     \
         kr_status ok_status = (expression);                                                                  \
-        ck_assert_msg(ok_status == KR_OK, "%s: %s: %s", #expression, kr_status_slug(ok_status), ctx.error.detail); \
+        ck_assert_msg(ok_status == KR_OK, "%s: %s: %s", #expression, kr_status_slug(ok_status),              \
+                      ctx.error.detail);                                                                     \
     } while (0)
 #define FAILS(expression, wanted)                                                                            \
     do {                                                                                                     \
         kr_status fails_status = (expression);                                                               \
-        ck_assert_msg(fails_status == (wanted), "%s: %s: %s", #expression, kr_status_slug(fails_status), ctx.error.detail); \
+        ck_assert_msg(fails_status == (wanted), "%s: %s: %s", #expression, kr_status_slug(fails_status),     \
+                      ctx.error.detail);                                                                     \
         ck_assert_int_eq(ctx.error.status, (wanted));                                                        \
         kr_ctx_clear_error(&ctx);                                                                            \
     } while (0)

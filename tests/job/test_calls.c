@@ -1,4 +1,5 @@
-/* Interactive requests: served beside jobs, cancelled when their client leaves, lost with their worker only. */
+/* Interactive requests: served beside jobs, cancelled when their client leaves, lost with their worker only.
+ */
 #include "jobs_fixture.h"
 
 #include <pthread.h>
@@ -46,7 +47,8 @@ START_TEST(a_call_returns_the_reply)
         ck_assert_str_eq(json_string_value(json_object_get(json_object_get(reply, "echo"), "text")), "a\nb");
         json_decref(reply);
     }
-    FAILS(call("{\"op\":\"gradient\",\"error\":\"not-positive-definite\"}", NULL, &reply), KR_NOT_POSITIVE_DEFINITE);
+    FAILS(call("{\"op\":\"gradient\",\"error\":\"not-positive-definite\"}", NULL, &reply),
+          KR_NOT_POSITIVE_DEFINITE);
     OK(call("{}", NULL, &reply));
     json_decref(reply);
     ck_assert_uint_eq(kr_jobs_count(jobs).calls, 0);
@@ -133,7 +135,8 @@ START_TEST(calls_are_served_while_jobs_fill_the_workers)
 }
 END_TEST
 
-/* ---- many callers ---------------------------------------------------------------------------------------------------- */
+/* ---- many callers
+ * ---------------------------------------------------------------------------------------------------- */
 
 struct caller {
     pthread_t thread;
@@ -218,5 +221,5 @@ START_TEST(open_calls_may_finish_in_a_drain)
 END_TEST
 
 SUITE("calls", a_call_returns_the_reply, a_long_message_goes_both_ways, a_client_that_leaves_cancels,
-      a_dead_worker_costs_its_call_only, calls_are_served_while_jobs_fill_the_workers, calls_wait_in_a_short_line,
-      open_calls_may_finish_in_a_drain)
+      a_dead_worker_costs_its_call_only, calls_are_served_while_jobs_fill_the_workers,
+      calls_wait_in_a_short_line, open_calls_may_finish_in_a_drain)

@@ -54,7 +54,8 @@ START_TEST(a_crash_goes_on_from_the_checkpoint)
 {
     char id[KR_ID_BYTES];
     set_up(2, 0);
-    OK(submit(script("{\"steps\":%d,\"every\":3,\"crash_at\":12,\"crashes\":2,\"count\":\"%s/%s\"}", 20, "a"), id));
+    OK(submit(script("{\"steps\":%d,\"every\":3,\"crash_at\":12,\"crashes\":2,\"count\":\"%s/%s\"}", 20, "a"),
+              id));
     ck_assert_int_eq(wait_end(id), KR_JOB_SUCCEEDED);
     check_steps(id, 20);
     ck_assert_int_eq(count_events(id, "warning", "worker-died"), 2);
@@ -171,9 +172,10 @@ START_TEST(fifty_jobs_with_three_workers)
     char ids[JOBS][KR_ID_BYTES];
     set_up(3, 0);
     for (int i = 0; i < JOBS; i++)
-        OK(submit(i % 10 == 3 ? script("{\"steps\":%d,\"ms\":1,\"every\":4,\"crash_at\":9,\"count\":\"%s/%s\"}", STEPS,
-                                       kr_printf(&ctx, "n%d", i))
-                              : script("{\"steps\":%d,\"ms\":1,\"every\":2}", STEPS, ""),
+        OK(submit(i % 10 == 3
+                      ? script("{\"steps\":%d,\"ms\":1,\"every\":4,\"crash_at\":9,\"count\":\"%s/%s\"}",
+                               STEPS, kr_printf(&ctx, "n%d", i))
+                      : script("{\"steps\":%d,\"ms\":1,\"every\":2}", STEPS, ""),
                   ids[i]));
     for (int i = 0; i < JOBS; i++) {
         ck_assert_int_eq(wait_end(ids[i]), KR_JOB_SUCCEEDED);
@@ -268,7 +270,8 @@ START_TEST(subscribers_are_woken_after_the_commit)
 }
 END_TEST
 
-/* The limit on file sizes stands for a full disk. No assertion while it holds: the test framework writes files, too. */
+/* The limit on file sizes stands for a full disk. No assertion while it holds: the test framework writes
+ * files, too. */
 START_TEST(a_full_disk_loses_nothing)
 {
     struct watch watch = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -306,4 +309,5 @@ END_TEST
 SUITE("jobs", a_job_succeeds_with_gapless_events, a_job_without_checkpoints_shows_its_events_at_the_end,
       a_crash_goes_on_from_the_checkpoint, three_crashes_are_enough, a_new_checkpoint_resets_the_count,
       cancel_queued_running_stubborn_and_finished, the_queue_has_a_limit, a_worker_gets_the_data_set,
-      fifty_jobs_with_three_workers, a_model_that_the_store_refuses_fails_its_job_only, subscribers_are_woken_after_the_commit, a_full_disk_loses_nothing)
+      fifty_jobs_with_three_workers, a_model_that_the_store_refuses_fails_its_job_only,
+      subscribers_are_woken_after_the_commit, a_full_disk_loses_nothing)

@@ -1,4 +1,5 @@
-/* Ends and beginnings of the daemon: what was promised is there, and a job's story has no gap and no repetition. */
+/* Ends and beginnings of the daemon: what was promised is there, and a job's story has no gap and no
+ * repetition. */
 #include "jobs_fixture.h"
 
 #include <sys/wait.h>
@@ -91,7 +92,8 @@ START_TEST(a_cancel_survives_the_end)
 }
 END_TEST
 
-/* A whole daemon in a child process, killed at any time: its workers must be gone, and the next one goes on. */
+/* A whole daemon in a child process, killed at any time: its workers must be gone, and the next one goes on.
+ */
 static pid_t run_daemon(const char *store_directory, int report)
 {
     pid_t child = fork();
@@ -105,7 +107,8 @@ static pid_t run_daemon(const char *store_directory, int report)
     const struct kr_jobs_config config = {.store = store, .workers = 2, .threads = 1};
     if (kr_jobs_open(&ctx, &config, &jobs) != KR_OK)
         _exit(3);
-    if (report >= 0 && (kr_jobs_submit(&ctx, jobs, &row, id) != KR_OK || write(report, id, sizeof id) != sizeof id))
+    if (report >= 0 &&
+        (kr_jobs_submit(&ctx, jobs, &row, id) != KR_OK || write(report, id, sizeof id) != sizeof id))
         _exit(4);
     for (;;)
         pause();

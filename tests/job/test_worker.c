@@ -95,7 +95,8 @@ END_TEST
 START_TEST(events_come_in_order_with_checkpoints)
 {
     start();
-    say("{\"id\":1,\"op\":\"tune\",\"model_directory\":\"/nonexistent\",\"request\":{\"steps\":5,\"every\":2}}\n");
+    say("{\"id\":1,\"op\":\"tune\",\"model_directory\":\"/"
+        "nonexistent\",\"request\":{\"steps\":5,\"every\":2}}\n");
     for (int k = 1; k <= 5; k++) {
         json_t *json = hear();
         ck_assert_int_eq(fake_number(json, "id", 0), 1);
@@ -200,5 +201,6 @@ START_TEST(a_crash_ends_by_its_signal)
 END_TEST
 
 SUITE("worker", replies_with_threads_and_budget, events_come_in_order_with_checkpoints,
-      an_error_keeps_status_pointer_and_detail, cancel_meets_only_its_request, the_end_of_the_socket_ends_a_busy_worker,
-      long_lines_both_ways, garbage_ends_the_worker, a_crash_ends_by_its_signal)
+      an_error_keeps_status_pointer_and_detail, cancel_meets_only_its_request,
+      the_end_of_the_socket_ends_a_busy_worker, long_lines_both_ways, garbage_ends_the_worker,
+      a_crash_ends_by_its_signal)

@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Reference values, computed independently of the code under test: writes cases.json beside this script.
+
+Everything is computed with 50 digits (mpmath) from the definitions: dense matrices, linear systems by elimination, gradients by
+central differences with a step of 1e-20, which are right to about 40 digits. No formula of a derivative and no code is shared
+with kriged. A case is a body of POST /v1/gradients (`request`, to which `data` belongs) with what it must give:
+
+    loss        mean over the validation rows, standardised units
+    gradients   d loss / d parameter by name, standardised (natural) values
+    metrics     of the validation rows, conditioned on the training rows, the data's units
+    test        where there are test rows: their metrics, conditioned on training and validation rows
+
+Run: apt-get install python3-mpmath; tests/oracle/oracle.py
+"""
+
+import json
+import os
+import random
+
+from mpmath import mp, mpf
+
+mp.dps = 50
+STEP = mpf(10) ** -20
+
+# ---- definitions: kernels, means, losses ------------------------------------------------------------------------------------
+
+
+def sum_over(terms):
+    return mp.fsum(terms)
+
+
+SHAPES = {
+    "rbf": lambda r2: mp.exp(-r2 / 2),
+    "matern12": lambda r2: mp.exp(-mp.sqrt(r2)),
+    "matern32": lambda r2: (1 + mp.sqrt(3 * r2)) * mp.exp(-mp.sqrt(3 * r2)),
+    "matern52": lambda r2: (1 + mp.sqrt(5 * r2) + 5 * r2 / 3) * mp.exp(-mp.sqrt(5 * r2)),
+}
+
+
+def kernel_parameters(spec, path, d):
+    """[(name, value)] of a kernel tree in the order of the tree."""
+    if "kernels" in spec:
+        return [p for i, child in enumerate(spec["kernels"]) for p in kernel_parameters(child, f"{path}.kernels[{i}]", d)]
+    out = [(f"{path}.variance", spec.get("variance", 1))]
+    if spec["type"] in SHAPES:
+        length, count = spec.get("lengthscale", 1), len(spec.get("features", range(d)))
+        if isinstance(length, list):
+            out += [(f"{path}.lengthscale[{k}]", length[k]) for k in range(count)]
+        elif spec.get("ard"):
+            out += [(f"{path}.lengthscale[{k}]", length) for k in range(count)]
+        else:
+            out += [(f"{path}.lengthscale", length)]
+    return out
+
+
+def kernel(spec, path, theta, a, b):
+    """k(a, b)."""
+    if spec["type"] == "sum":
+        return sum_over(kernel(c, f"{path}.kernels[{i}]", theta, a, b) for i, c in enumerate(spec["kernels"]))
+    if spec["type"] == "product":
+        return mp.fprod(kernel(c, f"{path}.kernels[{i}]", theta, a, b) for i, c in enumerate(spec["kernels"]))
+    variance = theta[f"{path}.variance"]
+    if spec["type"] == "constant":
+        return variance
+    r2 = mpf(0)
+    for k, feature in enumerate(spec.get("features", range(len(a)))):
+        length = theta.get(f"{path}.lengthscale", theta.get(f"{path}.lengthscale[{k}]"))
+        r2 += ((a[feature] - b[feature]) / length) ** 2
+    return variance * SHAPES[spec["type"]](r2)
+
+
+def density_loss(y, mean, variance):
+    """-log N(y; mean, variance)"""
+    return mp.log(2 * mp.pi * variance) / 2 + (y - mean) ** 2 / (2 * variance)
+
+
+def crps(y, mean, variance):
+    """int (F(z) - [z >= y])^2 dz of a normal F, in its closed form (checked by quadrature in main)."""
+    sd = mp.sqrt(variance)
+    t = (y - mean) / sd
+    return sd * (t * (2 * mp.ncdf(t) - 1) + 2 * mp.npdf(t) - 1 / mp.sqrt(mp.pi))
+
+
+# ---- a Gaussian process -----------------------------------------------------------------------------------------------------
+
+
+def moments(values):
+    mean = sum_over(values) / len(values)
+    return mean, sum_over((v - mean) ** 2 for v in values) / len(values)
+
+
+class Gp:
+    def __init__(self, case):
+        data, request = case["data"], case["request"]
+        self.model, self.loss_type = request["model"], request["objective"]["loss"]
+        x = [[mpf(v) for v in row] for row in data["x"]]
+        y = [mpf(v) for v in data["y"]]
+        n, self.d = len(y), len(x[0])
+        self.test = sorted(request.get("test", {}).get("rows", []))
+        self.validation = sorted(request["objective"]["validation"]["rows"])
+        self.fit = [i for i in range(n) if i not in self.test]
+        self.train = [i for i in self.fit if i not in self.validation]
+
+        standardize = {"x": True, "y": True, **self.model.get("standardize", {})}
+        self.y_mean, self.y_sd = mpf(0), mpf(1)
+        if standardize["y"]:
+            self.y_mean, self.y_sd = self.scale([y[i] for i in self.fit])
+        columns = [(mpf(0), mpf(1))] * self.d
+        if standardize["x"]:
+            columns = [self.scale([x[i][k] for i in self.fit]) for k in range(self.d)]
+        self.x = [[(row[k] - columns[k][0]) / columns[k][1] for k in range(self.d)] for row in x]
+        self.y = [(v - self.y_mean) / self.y_sd for v in y]
+        self.known = [mpf(v) / self.y_sd**2 for v in data.get("noise_variance", [0] * n)]
+
+        mean = self.model.get("mean", {"type": "zero"})
+        parameters = kernel_parameters(self.model["kernel"], "kernel", self.d)
+        if mean["type"] == "constant":
+            parameters.append(("mean.value", mean.get("value", 0)))
+        parameters.append(("noise.variance", self.model.get("noise", {}).get("variance", 0.1)))
+        self.start = {name: mpf(value) for name, value in parameters}
+
+    @staticmethod
+    def scale(values):
+        mean, variance = moments(values)
+        return mean, mp.sqrt(variance) if variance > 0 else mpf(1)
+
+    def predict(self, theta, given, wanted):
+        """Mean and variance of new observations at the rows `wanted`, conditioned on the rows `given`; standardised."""
+        spec, noise, m = self.model["kernel"], theta["noise.variance"], theta.get("mean.value", mpf(0))
+        n = len(given)
+        a = mp.matrix(n, n)
+        for i in range(n):
+            for j in range(i + 1):
+                a[i, j] = a[j, i] = kernel(spec, "kernel", theta, self.x[given[i]], self.x[given[j]])
+            a[i, i] += noise + self.known[given[i]]
+        inverse = a**-1
+        residual = mp.matrix([self.y[i] - m for i in given])
+        alpha = inverse * residual
+        out = []
+        for j in wanted:
+            cross = mp.matrix([kernel(spec, "kernel", theta, self.x[j], self.x[i]) for i in given])
+            prior = kernel(spec, "kernel", theta, self.x[j], self.x[j])
+            explained = (cross.T * (inverse * cross))[0]
+            out.append((m + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
+        return out
+
+    def loss(self, theta):
+        predicted = self.predict(theta, self.train, self.validation)
+        terms = []
+        for row, (mean, variance) in zip(self.validation, predicted):
+            if self.loss_type == "mse":
+                terms.append((self.y[row] - mean) ** 2)
+            else:
+                terms.append(density_loss(self.y[row], mean, variance))
+        return sum_over(terms) / len(terms)
+
+    def gradients(self):
+        out = {}
+        for name, value in self.start.items():
+            up = self.loss({**self.start, name: value + STEP})
+            down = self.loss({**self.start, name: value - STEP})
+            out[name] = (up - down) / (2 * STEP)
+        return out
+
+    def metrics(self, given, scored):
+        """In the data's units."""
+        predicted = self.predict(self.start, given, scored)
+        y = [self.y_mean + self.y_sd * self.y[i] for i in scored]
+        mean = [self.y_mean + self.y_sd * p[0] for p in predicted]
+        variance = [self.y_sd**2 * p[1] for p in predicted]
+        errors = [a - b for a, b in zip(y, mean)]
+        m = len(scored)
+        mse = sum_over(e**2 for e in errors) / m
+        base = moments([self.y_mean + self.y_sd * self.y[i] for i in given])
+        nlpd = sum_over(density_loss(*t) for t in zip(y, mean, variance)) / m
+        out = {
+            "rmse": mp.sqrt(mse),
+            "mae": sum_over(abs(e) for e in errors) / m,
+            "smse": mse / moments(y)[1],
+            "nlpd": nlpd,
+            "msll": nlpd - sum_over(density_loss(v, *base) for v in y) / m,
+            "crps": sum_over(crps(*t) for t in zip(y, mean, variance)) / m,
+        }
+        for percent in (50, 90, 95):
+            half = mp.sqrt(2) * mp.erfinv(mpf(percent) / 100)
+            inside = [abs(e) <= half * mp.sqrt(v) for e, v in zip(errors, variance)]
+            out[f"coverage_{percent}"] = mpf(sum(inside)) / m
+        return out
+
+
+# ---- cases ------------------------------------------------------------------------------------------------------------------
+
+
+def plain_data(seed, noise=False):
+    """24 rows of 3 features on different scales; two rows have the same inputs."""
+    draw = random.Random(seed)
+    x = [[round(draw.gauss(2, 1), 3), round(draw.uniform(0, 100), 1), round(draw.gauss(-1, 0.05), 4)] for _ in range(24)]
+    x[7] = list(x[3])
+    y = [round(30 + 8 * float(mp.sin(a)) + 0.1 * b + 40 * (c + 1) * (a - 2) + draw.gauss(0, 1.5), 2) for a, b, c in x]
+    data = {"x": x, "y": y}
+    if noise:
+        data["noise_variance"] = [round(draw.uniform(0, 4), 2) for _ in y]
+    return data
+
+
+def scaled_data(seed):
+    """Inputs and targets about 1, for models without standardisation; the second feature is constant."""
+    draw = random.Random(seed)
+    x = [[round(draw.uniform(-2, 2), 3), 0.5, round(draw.uniform(-1, 1), 3)] for _ in range(20)]
+    y = [round(float(mp.cos(2 * a)) + 0.5 * c + draw.gauss(0, 0.1), 3) for a, _, c in x]
+    return {"x": x, "y": y}
+
+
+LEAVES = ["rbf", "matern12", "matern32", "matern52"]
+
+
+def kernels():
+    for t in LEAVES:
+        yield t, {"type": t, "variance": 1.3, "lengthscale": 0.9}
+        yield f"{t} ard", {"type": t, "variance": 0.7, "lengthscale": [0.8, 1.5, 2.25], "ard": True}
+        yield f"{t} features", {"type": t, "lengthscale": 1.25, "ard": True, "features": [2, 0]}
+    yield "constant", {"type": "constant", "variance": 0.6}
+    rbf, matern = {"type": "rbf", "lengthscale": 1.4, "ard": True}, {"type": "matern32", "variance": 0.5, "features": [1]}
+    offset = {"type": "constant", "variance": 0.4}
+    inner = {"type": "matern12", "variance": 0.9, "lengthscale": [2.0, 0.7], "features": [0, 2]}
+    yield "sum", {"type": "sum", "kernels": [rbf, matern, offset]}
+    yield "product", {"type": "product", "kernels": [rbf, matern]}
+    yield "sum of products", {"type": "sum", "kernels": [{"type": "product", "kernels": [rbf, inner, offset]}, matern]}
+    yield "product of sums", {"type": "product", "kernels": [{"type": "sum", "kernels": [matern, offset]},
+                                                             {"type": "sum", "kernels": [inner, rbf]}]}
+
+
+VALIDATION, TEST = [1, 4, 8, 12, 17, 20], [2, 9, 15, 23]
+CONSTANT = {"type": "constant", "value": 0.3}
+
+
+def case(name, kernel_spec, loss, data, mean=None, noise=0.1, standardize=None, test=TEST, solver=None):
+    model = {"kernel": kernel_spec, "noise": {"variance": noise}}
+    if mean:
+        model["mean"] = mean
+    if standardize:
+        model["standardize"] = standardize
+    validation = [i for i in VALIDATION if i < len(data["y"])]
+    request = {"model": model, "objective": {"loss": loss, "validation": {"type": "rows", "rows": validation}}}
+    if test:
+        request["test"] = {"rows": [i for i in test if i < len(data["y"])]}
+    request["solver"] = solver or {"type": "cholesky"}
+    return {"name": f"{name}, {loss}", "request": request, "data": data}
+
+
+def all_cases():
+    plain, noisy, scaled = plain_data(1), plain_data(2, noise=True), scaled_data(3)
+    for number, (name, spec) in enumerate(kernels()):
+        for loss in ("mse", "nlpd"):
+            yield case(name, spec, loss, plain, mean=CONSTANT if number % 2 else None)
+    spec = dict(kernels())["matern52 ard"]
+    off = {"x": False, "y": False}
+    for loss in ("mse", "nlpd"):
+        yield case("known noise", spec, loss, noisy, mean=CONSTANT)
+        yield case("known noise, no test rows", spec, loss, noisy, noise=0.02, test=None)
+        yield case("not standardised", spec, loss, scaled, mean=CONSTANT, noise=0.04, standardize=off)
+        yield case("x not standardised", spec, loss, scaled, standardize={"x": False})
+        yield case("y not standardised", spec, loss, scaled, mean=CONSTANT, standardize={"y": False}, test=None)
+        yield case("a constant feature", spec, loss, scaled)
+        yield case("little noise", spec, loss, plain, noise=0.001)
+        for solver in ("cg", "lsmr", "auto"):
+            yield case(f"by {solver}", spec, loss, plain, mean=CONSTANT, solver={"type": solver, "rtol": 1e-12})
+
+
+def numbers(values):
+    return {name: float(value) for name, value in values.items()}
+
+
+def main():
+    for y, mean, variance in ((0.3, 1.0, 0.5), (4, 1, 2)):
+        y, mean, sd = mpf(y), mpf(mean), mp.sqrt(mpf(variance))
+        below = mp.quad(lambda z: mp.ncdf(z, mean, sd) ** 2, [mean - 30 * sd, y])
+        above = mp.quad(lambda z: (1 - mp.ncdf(z, mean, sd)) ** 2, [y, mean + 30 * sd])
+        assert abs(below + above - crps(y, mean, sd**2)) < 1e-15
+
+    cases = []
+    for made in all_cases():
+        gp = Gp(made)
+        made["loss"] = float(gp.loss(gp.start))
+        made["gradients"] = numbers(gp.gradients())
+        made["metrics"] = numbers(gp.metrics(gp.train, gp.validation))
+        if gp.test:
+            made["test"] = numbers(gp.metrics(gp.fit, gp.test))
+        cases.append(made)
+
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.json")
+    with open(path, "w", encoding="utf-8") as out:
+        lines = ",\n".join(json.dumps(made) for made in cases)
+        out.write('{"cases": [\n' + lines + "\n]}\n")
+    print(f"{len(cases)} cases written to {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -41,7 +41,7 @@ struct kr_http_request {
     struct kr_http_pair headers[KR_HTTP_MAX_HEADERS];
     const char *body; /* never NULL; a NUL follows the last byte */
     size_t length;
-    const char *peer;         /* numeric address of the client */
+    const char *peer;        /* numeric address of the client */
     _Atomic int client_left; /* becomes 1 when the client closed, or a shutdown lost its patience */
     struct kr_http *http;
 };

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct kr_http_stream {
     struct kr_http *http;
@@ -99,6 +100,21 @@ static void resume(struct kr_http_stream *stream)
     }
 }
 
+/*
+ * Ends a stream whose client must see that it is not complete. Told of an error, libmicrohttpd 0.9.75 would
+ * close the connection but forget it outside its lists until its silence times out: so the socket is cut, and
+ * the end of the chunks then fails to be sent, which it handles.
+ */
+static ssize_t cut(struct kr_http_stream *stream)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(stream->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (!info)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    shutdown(info->connect_fd, SHUT_RDWR);
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 static ssize_t stream_read(void *self, uint64_t position, char *out, size_t most)
 {
     struct kr_http_stream *stream = self;
@@ -109,7 +125,7 @@ static ssize_t stream_read(void *self, uint64_t position, char *out, size_t most
     pthread_mutex_lock(&stream->lock);
     waiting = stream->end - stream->start;
     if (stream->gone) {
-        result = MHD_CONTENT_READER_END_WITH_ERROR;
+        result = cut(stream);
     } else if (waiting > 0) {
         result = (ssize_t)(waiting < most ? waiting : most);
         memcpy(out, stream->buffer + stream->start, (size_t)result);

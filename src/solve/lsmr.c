@@ -1,11 +1,12 @@
 /*
- * LSMR (Fong and Saunders 2011, arXiv 1006.0758): min |A x - b| by Golub-Kahan bidiagonalisation, for any shape of A, with
- * many right-hand sides that share the products. This is the least-squares solver behind the differentiable operator of
- * Roy, Kraemer and Hauberg (arXiv 2510.19634).
+ * LSMR (Fong and Saunders 2011, arXiv 1006.0758): min |A x - b| by Golub-Kahan bidiagonalisation, for any
+ * shape of A, with many right-hand sides that share the products. This is the least-squares solver behind the
+ * differentiable operator of Roy, Kraemer and Hauberg (arXiv 2510.19634).
  *
- * One product with A and one with A' an iteration, 14 (m + n) k flops beside them; memory (m + 4 n) k doubles. On a symmetric
- * positive definite A it works with the squared condition number: cg is then the better choice.
- * A column ends when |r| <= rtol |b|, when |A'r| <= 1e-15 |A||r| (a least-squares solution), or at the iteration limit.
+ * One product with A and one with A' an iteration, 14 (m + n) k flops beside them; memory (m + 4 n) k
+ * doubles. On a symmetric positive definite A it works with the squared condition number: cg is then the
+ * better choice. A column ends when |r| <= rtol |b|, when |A'r| <= 1e-15 |A||r| (a least-squares solution),
+ * or at the iteration limit.
  */
 #include "kriged/solve.h"
 
@@ -43,8 +44,8 @@ static double normalise(size_t n, double *x)
     return norm;
 }
 
-static kr_status start(struct kr_ctx *ctx, const struct kr_op *A, size_t k, const double *B, const double *rtol, double *X,
-                       struct block *b, struct kr_solve_report *report)
+static kr_status start(struct kr_ctx *ctx, const struct kr_op *A, size_t k, const double *B,
+                       const double *rtol, double *X, struct block *b, struct kr_solve_report *report)
 {
     *b = (struct block){.m = A->rows, .n = A->cols, .k = k, .live = k, .X = X};
     KR_ALLOC(ctx, b->U, b->m * k);
@@ -90,7 +91,8 @@ static void judge(struct column *s, double c, double sn, double rhobarold, doubl
     s->thetatilde = stildeold * s->rhobar;
     s->rhodold = ctildeold * s->rhobar;
     s->betad = -stildeold * s->betad + ctildeold * betahat;
-    s->tautildeold = (rhobarold - thetatildeold * s->tautildeold) / rhotildeold; /* rhobarold carries zetaold here */
+    s->tautildeold =
+        (rhobarold - thetatildeold * s->tautildeold) / rhotildeold; /* rhobarold carries zetaold here */
     double taud = (s->zeta - s->thetatilde * s->tautildeold) / s->rhodold;
     double normr = sqrt(s->d + (s->betad - taud) * (s->betad - taud) + s->betadd * s->betadd);
     double normar = fabs(s->zetabar), normA = sqrt(s->normA2);
@@ -107,7 +109,8 @@ static void judge(struct column *s, double c, double sn, double rhobarold, doubl
 static void advance(struct block *b, size_t col)
 {
     struct column *s = &b->columns[col];
-    double *h = b->H + col * b->n, *hbar = b->Hbar + col * b->n, *x = b->X + col * b->n, *v = b->V + col * b->n;
+    double *h = b->H + col * b->n, *hbar = b->Hbar + col * b->n, *x = b->X + col * b->n,
+           *v = b->V + col * b->n;
     double rhoold = s->rho, rhobarold = s->rhobar, zetaold = s->zeta;
     s->rho = hypot(s->alphabar, s->beta);
     double c = s->alphabar / s->rho, sn = s->beta / s->rho, thetanew = sn * s->alpha;
@@ -128,7 +131,8 @@ static void advance(struct block *b, size_t col)
     judge(s, c, sn, zetaold, thetabar, s->alpha);
 }
 
-static kr_status iterate(struct kr_ctx *ctx, const struct kr_op *A, struct block *b, struct kr_solve_report *report)
+static kr_status iterate(struct kr_ctx *ctx, const struct kr_op *A, struct block *b,
+                         struct kr_solve_report *report)
 {
     KR_TRY(kr_op_apply(ctx, A, b->k, b->V, b->AV));
     for (size_t c = 0; c < b->k; c++) {
@@ -155,8 +159,8 @@ static kr_status iterate(struct kr_ctx *ctx, const struct kr_op *A, struct block
     return KR_OK;
 }
 
-static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
-                         double *D, struct kr_solve_report *report)
+static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                         const double *rtol, double *D, struct kr_solve_report *report)
 {
     const struct kr_op *A = &solver->A;
     const size_t given = solver->options->max_iterations, most = given ? given : 1000 + 100 * A->cols;
@@ -176,7 +180,10 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
 }
 
 const struct kr_solver_type kr_solver_lsmr = {
-    .base = {"lsmr", "least squares by bidiagonalisation: any shape; squares the condition number of a symmetric matrix", NULL},
+    .base =
+        {"lsmr",
+         "least squares by bidiagonalisation: any shape; squares the condition number of a symmetric matrix",
+         NULL},
     .bytes = bytes,
     .columns = 64,
     .correct = correct,

@@ -1,11 +1,11 @@
 /*
- * What every kernel owes: its values are those of a scalar definition written here, Gram matrices are symmetric and
- * positive semi-definite, its pull is the derivative of its values, and tiles do not show.
+ * What every kernel owes: its values are those of a scalar definition written here, Gram matrices are
+ * symmetric and positive semi-definite, its pull is the derivative of its values, and tiles do not show.
  */
 #include "models.h"
 
-extern void dsyev_(const char *job, const char *uplo, const int *n, double *A, const int *lda, double *w, double *work,
-                   const int *lwork, int *info);
+extern void dsyev_(const char *job, const char *uplo, const int *n, double *A, const int *lda, double *w,
+                   double *work, const int *lwork, int *info);
 
 /* ---- the definition, one entry at a time, from the spec and not from the tree that was built ---- */
 
@@ -34,8 +34,9 @@ static const struct {
     long double (*of_distance)(long double r); /* NULL: not a function of a distance */
     enum { DISTANCE, CONSTANT, SUM, PRODUCT } form;
 } formulas[] = {
-    {"rbf", rbf, DISTANCE},      {"matern12", matern12, DISTANCE}, {"matern32", matern32, DISTANCE}, {"matern52", matern52, DISTANCE},
-    {"constant", NULL, CONSTANT}, {"sum", NULL, SUM},               {"product", NULL, PRODUCT},
+    {"rbf", rbf, DISTANCE},           {"matern12", matern12, DISTANCE}, {"matern32", matern32, DISTANCE},
+    {"matern52", matern52, DISTANCE}, {"constant", NULL, CONSTANT},     {"sum", NULL, SUM},
+    {"product", NULL, PRODUCT},
 };
 
 static size_t formula_of(const char *name)
@@ -48,8 +49,8 @@ static size_t formula_of(const char *name)
 }
 
 /* Entry i, k is x[k * ld + i]. Takes the node's parameters off *theta: variance, then lengthscales. */
-static long double distance_entry(size_t formula, const struct kr_variant *spec, const double **theta, const struct kr_points *x,
-                                  size_t i, const struct kr_points *z, size_t j)
+static long double distance_entry(size_t formula, const struct kr_variant *spec, const double **theta,
+                                  const struct kr_points *x, size_t i, const struct kr_points *z, size_t j)
 {
     const struct kr_kernel_type *type = (const struct kr_kernel_type *)spec->type;
     const struct kr_features *features = member(spec->options, type->features);
@@ -60,15 +61,16 @@ static long double distance_entry(size_t formula, const struct kr_variant *spec,
     long double r2 = 0;
     for (size_t k = 0; k < count; k++) {
         size_t feature = features->count ? features->items[k].index : k;
-        long double l = lengths[each ? k : 0], t = (long double)x->x[feature * x->ld + i] - z->x[feature * z->ld + j];
+        long double l = lengths[each ? k : 0],
+                    t = (long double)x->x[feature * x->ld + i] - z->x[feature * z->ld + j];
         r2 += t * t / (l * l);
     }
     *theta += each ? count : 1;
     return variance * formulas[formula].of_distance(sqrtl(r2));
 }
 
-static long double entry(const struct kr_variant *spec, const double **theta, const struct kr_points *x, size_t i,
-                         const struct kr_points *z, size_t j)
+static long double entry(const struct kr_variant *spec, const double **theta, const struct kr_points *x,
+                         size_t i, const struct kr_points *z, size_t j)
 {
     const struct kr_kernel_type *type = (const struct kr_kernel_type *)spec->type;
     const size_t formula = formula_of(type->base.name);
@@ -100,7 +102,8 @@ static void build(struct kr_ctx *ctx, const struct kernel_case *kernel_case, str
     static const char *const names[FEATURES] = {"a", "b", "c"};
     struct kr_parameters parameters = {0};
     *out = (struct built){.name = kernel_case->name, .spec = &kernel_case->spec};
-    OK(kr_kernel_build(ctx, out->spec, FEATURES, names, "/model/kernel", "kernel", &parameters, &out->kernel));
+    OK(kr_kernel_build(ctx, out->spec, FEATURES, names, "/model/kernel", "kernel", &parameters,
+                       &out->kernel));
     out->count = parameters.count;
     out->theta = kr_alloc(ctx, parameters.count, sizeof *out->theta);
     out->scratch = kr_alloc(ctx, kr_kernel_scratch(out->kernel), sizeof *out->scratch);
@@ -113,7 +116,8 @@ static size_t all_cases(struct kr_ctx *ctx, struct built *out)
 {
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES + 1, sizeof *cases);
     size_t count = kernel_cases(ctx, cases);
-    struct kr_variant sum[2] = {leaf(ctx, kernel_type("matern12"), 2), leaf(ctx, kernel_type("rbf"), 0)}, product[2], nested[2];
+    struct kr_variant sum[2] = {leaf(ctx, kernel_type("matern12"), 2), leaf(ctx, kernel_type("rbf"), 0)},
+                      product[2], nested[2];
     for (int c = 0; c < 2; c++)
         *(bool *)member(sum[c].options, kernel_type("rbf")->ard) = true;
     composite(ctx, kernel_type("sum"), 2, sum, &product[0]);
@@ -178,7 +182,8 @@ START_TEST(gram_matrices_are_symmetric_and_positive)
         const int n = (int)x.n, lwork = 64 * n;
         int info;
         double *K = kr_alloc(ctx, x.n * x.n, sizeof *K), *w = kr_alloc(ctx, x.n, sizeof *w), trace = 0;
-        double *work = kr_alloc(ctx, (size_t)lwork, sizeof *work), *diagonal = kr_alloc(ctx, x.n, sizeof *diagonal);
+        double *work = kr_alloc(ctx, (size_t)lwork, sizeof *work),
+               *diagonal = kr_alloc(ctx, x.n, sizeof *diagonal);
         struct kr_tile tile = {x.n, x.n, x.x, x.x, x.ld, x.ld};
         b->kernel->type->eval(b->kernel, b->theta, &tile, K, b->scratch);
         kr_kernel_diagonal(b->kernel, b->theta, &x, b->scratch, diagonal);
@@ -259,7 +264,8 @@ START_TEST(diagonal_pulls_are_derivatives)
     EACH_CASE(ctx, b)
     {
         struct kr_points x = points(ctx, 20, 7);
-        double weights[20], *once = kr_alloc(ctx, b->count, sizeof *once), *each = kr_alloc(ctx, b->count, sizeof *each);
+        double weights[20], *once = kr_alloc(ctx, b->count, sizeof *once),
+                            *each = kr_alloc(ctx, b->count, sizeof *each);
         for (size_t i = 0; i < x.n; i++) {
             struct kr_tile tile = {1, 1, x.x + i, x.x + i, x.ld, x.ld};
             weights[i] = sin((double)i + 1);

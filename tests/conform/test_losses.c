@@ -1,6 +1,6 @@
 /*
- * What every loss owes: its value is that of a formula written here, its adjoints are the derivatives of its value, and
- * each point counts the same.
+ * What every loss owes: its value is that of a formula written here, its adjoints are the derivatives of its
+ * value, and each point counts the same.
  */
 #include "models.h"
 
@@ -126,7 +126,8 @@ static void check_adjoint(struct predictions *p, double *entries, const double *
     for (size_t j = 0; j < p->m; j++) {
         p->entry = &entries[j];
         double wanted = derivative(value_at, p, entries[j]);
-        /* a part of the value per unit of the entry: what differences can resolve where the derivative is nearly 0 */
+        /* a part of the value per unit of the entry: what differences can resolve where the derivative is
+         * nearly 0 */
         double scale = fmax(fabs(bar[j]), 1e-2 * fabs(p->value) / fmax(fabs(entries[j]), 1));
         CLOSE(bar[j], wanted, scale, 1e-7, "%s, %s_bar %zu of %zu", p->type->base.name, what, j, p->m);
     }

@@ -1,12 +1,11 @@
 /*
- * What every solver owes: known solutions, a report that says what was measured, stops as facts, a derivative, and the
- * same bits for any number of threads.
+ * What every solver owes: known solutions, a report that says what was measured, stops as facts, a
+ * derivative, and the same bits for any number of threads.
  */
-#include "models.h"
+#include "../solve/systems.h"
 
-#include <cblas.h>
-
-extern void dgesv_(const int *n, const int *k, double *A, const int *lda, int *pivots, double *B, const int *ldb, int *info);
+extern void dgesv_(const int *n, const int *k, double *A, const int *lda, int *pivots, double *B,
+                   const int *ldb, int *info);
 
 /* What methods differ in. A new one needs a row here. */
 static const struct behaviour {
@@ -29,99 +28,6 @@ static const struct behaviour *behaviour_of(const char *name)
             return &behaviours[b];
     ck_abort_msg("the solver %s has no row in this test", name);
     return NULL;
-}
-
-static double *normal(struct kr_ctx *ctx, size_t count, uint64_t seed)
-{
-    struct kr_rng rng;
-    double *values = kr_alloc(ctx, count, sizeof *values);
-    kr_rng_init(&rng, seed, 2);
-    for (size_t i = 0; i < count; i++)
-        values[i] = kr_rng_normal(&rng);
-    return values;
-}
-
-/* A = Q diag(w) Q', Q a product of three reflections: all about it is known. */
-static double *from_eigenvalues(struct kr_ctx *ctx, size_t n, const double *w)
-{
-    double *A = kr_alloc(ctx, n * n, sizeof *A), *row = kr_alloc(ctx, n, sizeof *row);
-    for (size_t i = 0; i < n; i++)
-        A[i + i * n] = w[i];
-    for (uint64_t reflection = 0; reflection < 3; reflection++) {
-        double *v = normal(ctx, n, 10 + reflection), factor = -2 / cblas_ddot((int)n, v, 1, v, 1);
-        cblas_dgemv(CblasColMajor, CblasTrans, (int)n, (int)n, 1, A, (int)n, v, 1, 0, row, 1);
-        cblas_dger(CblasColMajor, (int)n, (int)n, factor, v, 1, row, 1, A, (int)n);
-        cblas_dgemv(CblasColMajor, CblasNoTrans, (int)n, (int)n, 1, A, (int)n, v, 1, 0, row, 1);
-        cblas_dger(CblasColMajor, (int)n, (int)n, factor, row, 1, v, 1, A, (int)n);
-    }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < i; j++)
-            A[i + j * n] = A[j + i * n] = 0.5 * (A[i + j * n] + A[j + i * n]);
-    return A;
-}
-
-/* Eigenvalues from 1 to 1/condition, evenly by their logarithms. */
-static double *spectrum(struct kr_ctx *ctx, size_t n, double condition)
-{
-    double *w = kr_alloc(ctx, n, sizeof *w);
-    for (size_t i = 0; i < n; i++)
-        w[i] = pow(condition, -(double)i / (double)(n - 1));
-    return w;
-}
-
-struct problem {
-    size_t n, k;
-    double *A, *truth, *B, *X, *residual;
-    struct kr_op op;
-    struct kr_solver_options options;
-    struct kr_solve_report report;
-};
-
-/* k columns of a known solution; column 1 is zero. X holds rubbish before the solve. */
-static void prepare(struct kr_ctx *ctx, const struct kr_type *solver, size_t n, size_t k, const double *eigenvalues, double rtol,
-                    struct problem *p)
-{
-    *p = (struct problem){.n = n, .k = k, .A = from_eigenvalues(ctx, n, eigenvalues), .truth = normal(ctx, n * k, 1)};
-    p->B = kr_alloc(ctx, n * k, sizeof *p->B);
-    p->X = normal(ctx, n * k, 2);
-    p->residual = normal(ctx, n * k, 3);
-    if (k > 1)
-        memset(p->truth + n, 0, n * sizeof *p->truth);
-    OK(kr_op_dense(ctx, n, n, p->A, &p->op));
-    OK(kr_op_apply(ctx, &p->op, k, p->truth, p->B));
-    OK(kr_schema_init(ctx, &kr_solver_options_schema, &p->options));
-    p->options.type = solver;
-    p->options.rtol = rtol;
-}
-
-static void solve(struct kr_ctx *ctx, struct problem *p)
-{
-    struct kr_solver solver;
-    OK(kr_solver_open(ctx, &p->options, &p->op, &solver));
-    OK(kr_solver_solve(ctx, &solver, p->k, p->B, p->X, p->residual, &p->report));
-}
-
-/* The report and the residual against B - A X in long double. Rounding alone may differ. */
-static void check_residual(const struct problem *p, const char *name)
-{
-    double worst = 0, rounding = 0;
-    for (size_t c = 0; c < p->k; c++) {
-        const double *b = p->B + c * p->n, *x = p->X + c * p->n;
-        long double square = 0, norm_b = cblas_dnrm2((int)p->n, b, 1), norm_x = cblas_dnrm2((int)p->n, x, 1);
-        for (size_t i = 0; i < p->n; i++) {
-            long double r = b[i];
-            for (size_t j = 0; j < p->n; j++)
-                r -= (long double)p->A[i + j * p->n] * x[j];
-            CLOSE(p->residual[c * p->n + i], (double)r, (double)(norm_x + norm_b), 1e-14, "%s, residual %zu of %zu", name, i, c);
-            square += r * r;
-        }
-        if (norm_b > 0) {
-            worst = fmax(worst, (double)(sqrtl(square) / norm_b));
-            rounding = fmax(rounding, (double)((norm_x + norm_b) / norm_b) * 1e-14);
-        }
-    }
-    ck_assert_msg(fabs(p->report.residual - worst) <= 1e-6 * worst + rounding, "%s: reports %g, true is %g", name,
-                  p->report.residual, worst);
 }
 
 #define EACH_SOLVER(ctx, solver)                                                                             \
@@ -147,8 +53,8 @@ START_TEST(known_solutions)
                 ck_assert(!kr_solve_converged(&p.report));
                 continue;
             }
-            ck_assert_msg(p.report.residual <= 1e-10 && p.report.stop == KR_STOP_RTOL, "%s: %g, %s", name, p.report.residual,
-                          kr_stop_names[p.report.stop]);
+            ck_assert_msg(p.report.residual <= 1e-10 && p.report.stop == KR_STOP_RTOL, "%s: %g, %s", name,
+                          p.report.residual, kr_stop_names[p.report.stop]);
             ck_assert(kr_solve_converged(&p.report));
             ck_assert_str_eq(p.report.type, solver->name);
             ck_assert_int_eq(behaviour_of(solver->name)->iterates, p.report.iterations > 0);
@@ -234,7 +140,8 @@ START_TEST(the_limit_of_double_precision)
         prepare(ctx, solver, 100, 2, spectrum(ctx, 100, 1e3), 1e-17, &p);
         solve(ctx, &p);
         check_residual(&p, solver->name);
-        ck_assert_msg(p.report.stop == KR_STOP_PRECISION, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+        ck_assert_msg(p.report.stop == KR_STOP_PRECISION, "%s: %s", solver->name,
+                      kr_stop_names[p.report.stop]);
         ck_assert_msg(p.report.residual < 1e-11, "%s: %g", solver->name, p.report.residual);
         ck_assert(kr_solve_converged(&p.report));
     }
@@ -260,7 +167,8 @@ START_TEST(matrices_that_are_not_positive_definite)
             continue;
         }
         OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
-        ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+        ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", solver->name,
+                      kr_stop_names[p.report.stop]);
         ck_assert_int_eq(kr_solve_converged(&p.report), behaviour->stop == KR_STOP_RTOL);
         check_residual(&p, solver->name);
     }
@@ -278,7 +186,8 @@ START_TEST(matrices_that_are_not_finite)
         p.A[7 + 7 * 40] = NAN;
         if (kr_solver_open(ctx, &p.options, &p.op, &opened) == KR_OK) {
             OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
-            ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", solver->name, kr_stop_names[p.report.stop]);
+            ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", solver->name,
+                          kr_stop_names[p.report.stop]);
             ck_assert(!kr_solve_converged(&p.report));
         }
         kr_ctx_clear_error(ctx);
@@ -337,7 +246,8 @@ START_TEST(pulls_are_derivatives)
         solve(ctx, &p);
         OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
         double *X_bar = normal(ctx, n * k, 7), *B_bar = kr_alloc(ctx, n * k, sizeof *B_bar);
-        double *grad = kr_alloc(ctx, n * n, sizeof *grad), *again = kr_alloc(ctx, n * n, sizeof *again), scale = 0;
+        double *grad = kr_alloc(ctx, n * n, sizeof *grad), *again = kr_alloc(ctx, n * n, sizeof *again),
+               scale = 0;
         OK(kr_solve_pull(ctx, &opened, k, p.X, X_bar, B_bar, grad, &p.report));
         OK(kr_solve_pull(ctx, &opened, k, p.X, NULL, B_bar, again, &p.report));
         ck_assert_mem_eq(grad, again, n * n * sizeof *grad);
@@ -349,7 +259,8 @@ START_TEST(pulls_are_derivatives)
         }
         for (size_t e = 0; e < n * k; e++) {
             struct through t = {&p, X_bar, p.A, p.B, &p.B[e]};
-            CLOSE(B_bar[e], derivative(through_solve, &t, p.B[e]), fabs(B_bar[e]) + 1, 1e-8, "%s, B %zu", solver->name, e);
+            CLOSE(B_bar[e], derivative(through_solve, &t, p.B[e]), fabs(B_bar[e]) + 1, 1e-8, "%s, B %zu",
+                  solver->name, e);
         }
     }
     kr_ctx_fini(ctx);
@@ -394,85 +305,6 @@ START_TEST(same_bits_with_any_number_of_threads)
 }
 END_TEST
 
-/* A direct solve made wrong by a part in a thousand: every round of the driver gains three digits. */
-static kr_status spoil(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
-                       double *D, struct kr_solve_report *report)
-{
-    const struct kr_solver_type *exact = (const void *)kr_registry_find(&kr_solver_registry, "cholesky");
-    KR_TRY(exact->correct(ctx, solver, k, R, rtol, D, report));
-    for (size_t i = 0; i < k * solver->A.rows; i++)
-        D[i] *= 1 + 1e-3 * sin(7 * (double)i);
-    report->iterations = 1;
-    return KR_OK;
-}
-
-START_TEST(rounds_refine)
-{
-    struct kr_ctx context, *ctx = &context;
-    kr_ctx_init(ctx, 0);
-    struct kr_solver_type spoiled = *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
-    struct problem p;
-    spoiled.correct = spoil;
-    prepare(ctx, &spoiled.base, 30, 3, spectrum(ctx, 30, 2), 1e-12, &p);
-    solve(ctx, &p);
-    check_residual(&p, "spoiled");
-    ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
-    ck_assert(p.report.residual <= 1e-12);
-    ck_assert(p.report.iterations >= 4 && p.report.iterations <= 6);
-    kr_ctx_fini(ctx);
-}
-END_TEST
-
-START_TEST(the_choice_of_a_method)
-{
-    struct kr_ctx context, *ctx = &context;
-    struct kr_solver_options options;
-    const char *reason;
-    kr_ctx_init(ctx, 0);
-    OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
-    ck_assert_str_eq(kr_solver_choose(&options, 12000, 0, &reason)->base.name, "cholesky");
-    ck_assert_str_eq(kr_solver_choose(&options, 12001, 0, &reason)->base.name, "cg");
-    ck_assert_ptr_nonnull(strstr(reason, "12000 rows"));
-    ck_assert_str_eq(kr_solver_choose(&options, 1000, 10 << 20, &reason)->base.name, "cg"); /* the factor: 8 MB */
-    ck_assert_ptr_nonnull(strstr(reason, "memory"));
-    ck_assert_str_eq(kr_solver_choose(&options, 1000, 20 << 20, &reason)->base.name, "cholesky");
-    for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++) {
-        options.type = *row;
-        ck_assert_ptr_eq(kr_solver_choose(&options, 1000000, 1000, &reason), *row);
-        ck_assert_str_eq(reason, "asked for");
-    }
-    kr_ctx_fini(ctx);
-}
-END_TEST
-
-START_TEST(what_counts_as_converged)
-{
-    static const bool fine[] = {
-        [KR_STOP_NONE] = true,  [KR_STOP_ZERO] = true,        [KR_STOP_RTOL] = true,
-        [KR_STOP_PRECISION] = true, [KR_STOP_ITERATIONS] = false, [KR_STOP_BREAKDOWN] = false,
-    };
-    for (int stop = 0; kr_stop_names[stop]; stop++)
-        ck_assert_int_eq(kr_solve_converged(&(struct kr_solve_report){.stop = stop, .residual = 1e-7}), fine[stop]);
-    ck_assert(!kr_solve_converged(&(struct kr_solve_report){.stop = KR_STOP_PRECISION, .residual = 1e-5}));
-}
-END_TEST
-
-START_TEST(only_square_systems)
-{
-    EACH_SOLVER(ctx, solver)
-    {
-        struct kr_solver_options options = {.type = solver};
-        struct kr_solver opened;
-        struct kr_op op;
-        double A[6] = {1};
-        OK(kr_op_dense(ctx, 3, 2, A, &op));
-        ck_assert_int_eq(kr_solver_open(ctx, &options, &op, &opened), KR_INVALID);
-        kr_ctx_clear_error(ctx);
-    }
-    kr_ctx_fini(ctx);
-}
-END_TEST
-
-SUITE("solvers", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems, known_solutions, groups_of_columns, nothing_to_solve, the_iteration_limit_is_a_fact,
+SUITE("solvers", known_solutions, groups_of_columns, nothing_to_solve, the_iteration_limit_is_a_fact,
       the_limit_of_double_precision, matrices_that_are_not_positive_definite, matrices_that_are_not_finite,
       cancelling_is_a_failure, pulls_are_derivatives, same_bits_with_any_number_of_threads)

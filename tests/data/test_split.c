@@ -122,7 +122,8 @@ START_TEST(something_must_be_left)
     const double fractions[] = {0, 1, -1, 2, NAN, 0.999};
     for (int i = 0; i < 6; i++) {
         kr_ctx_clear_error(&ctx);
-        ck_assert_int_eq(kr_split_fraction(&ctx, 20, pool, pool, fractions[i], 1, 0, "/at", taken), KR_INVALID);
+        ck_assert_int_eq(kr_split_fraction(&ctx, 20, pool, pool, fractions[i], 1, 0, "/at", taken),
+                         KR_INVALID);
     }
     kr_ctx_clear_error(&ctx);
     ck_assert_int_eq(kr_split_fraction(&ctx, 1, pool, pool, 0.5, 1, 0, "/at", taken), KR_INVALID);

@@ -41,7 +41,8 @@ static inline void plain_spec(struct kr_ctx *ctx, struct kr_gp_spec *spec)
     do {                                                                                                     \
         ck_assert_int_eq((expression), KR_INVALID);                                                          \
         ck_assert_str_eq(ctx->error.pointer, wanted_pointer);                                                \
-        ck_assert_msg(strstr(ctx->error.detail, part) != NULL, "\"%s\" is not in: %s", part, ctx->error.detail); \
+        ck_assert_msg(strstr(ctx->error.detail, part) != NULL, "\"%s\" is not in: %s", part,                 \
+                      ctx->error.detail);                                                                    \
         kr_ctx_clear_error(ctx);                                                                             \
     } while (0)
 

@@ -1,8 +1,8 @@
 /* Metrics against values worked out by hand, and the ranked score against its integral. */
 #include "specs.h"
 
-static struct kr_metrics metrics_of(double y_sd, size_t m, double *y, const double *mean, const double *variance, size_t n,
-                                    double *fitted_y)
+static struct kr_metrics metrics_of(double y_sd, size_t m, double *y, const double *mean,
+                                    const double *variance, size_t n, double *fitted_y)
 {
     struct kr_gp gp = {.scale = {.y_mean = 100, .y_sd = y_sd}};
     struct kr_part scored = {.n = m, .y = y}, fitted = {.n = n, .y = fitted_y};

@@ -87,7 +87,8 @@ END_TEST
 /* product(rbf with ard, matern32 on c and a) + constant, a mean, noise */
 static void rich_kernel(void)
 {
-    struct kr_variant factors[2] = {leaf(ctx, kernel_type("rbf"), 1), leaf(ctx, kernel_type("matern32"), 2)}, parts[2];
+    struct kr_variant factors[2] = {leaf(ctx, kernel_type("rbf"), 1), leaf(ctx, kernel_type("matern32"), 2)},
+                      parts[2];
     composite(ctx, kernel_type("product"), 2, factors, &parts[0]);
     parts[1] = leaf(ctx, kernel_type("constant"), 0);
     composite(ctx, kernel_type("sum"), 2, parts, &spec.model.kernel);
@@ -99,13 +100,20 @@ static const struct {
     enum kr_unit unit;
     bool positive;
 } rich[] = {
-    {"kernel.kernels[0].kernels[0].variance", "/model/kernel/kernels/0/kernels/0/variance", KR_UNIT_VARIANCE, true},
-    {"kernel.kernels[0].kernels[0].lengthscale[0]", "/model/kernel/kernels/0/kernels/0/lengthscale/0", KR_UNIT_LENGTH, true},
-    {"kernel.kernels[0].kernels[0].lengthscale[1]", "/model/kernel/kernels/0/kernels/0/lengthscale/1", KR_UNIT_LENGTH, true},
-    {"kernel.kernels[0].kernels[0].lengthscale[2]", "/model/kernel/kernels/0/kernels/0/lengthscale/2", KR_UNIT_LENGTH, true},
-    {"kernel.kernels[0].kernels[1].variance", "/model/kernel/kernels/0/kernels/1/variance", KR_UNIT_VARIANCE, true},
-    {"kernel.kernels[0].kernels[1].lengthscale[0]", "/model/kernel/kernels/0/kernels/1/lengthscale/0", KR_UNIT_LENGTH, true},
-    {"kernel.kernels[0].kernels[1].lengthscale[1]", "/model/kernel/kernels/0/kernels/1/lengthscale/1", KR_UNIT_LENGTH, true},
+    {"kernel.kernels[0].kernels[0].variance", "/model/kernel/kernels/0/kernels/0/variance", KR_UNIT_VARIANCE,
+     true},
+    {"kernel.kernels[0].kernels[0].lengthscale[0]", "/model/kernel/kernels/0/kernels/0/lengthscale/0",
+     KR_UNIT_LENGTH, true},
+    {"kernel.kernels[0].kernels[0].lengthscale[1]", "/model/kernel/kernels/0/kernels/0/lengthscale/1",
+     KR_UNIT_LENGTH, true},
+    {"kernel.kernels[0].kernels[0].lengthscale[2]", "/model/kernel/kernels/0/kernels/0/lengthscale/2",
+     KR_UNIT_LENGTH, true},
+    {"kernel.kernels[0].kernels[1].variance", "/model/kernel/kernels/0/kernels/1/variance", KR_UNIT_VARIANCE,
+     true},
+    {"kernel.kernels[0].kernels[1].lengthscale[0]", "/model/kernel/kernels/0/kernels/1/lengthscale/0",
+     KR_UNIT_LENGTH, true},
+    {"kernel.kernels[0].kernels[1].lengthscale[1]", "/model/kernel/kernels/0/kernels/1/lengthscale/1",
+     KR_UNIT_LENGTH, true},
     {"kernel.kernels[1].variance", "/model/kernel/kernels/1/variance", KR_UNIT_VARIANCE, true},
     {"mean.value", "/model/mean/value", KR_UNIT_TARGET, false},
     {"noise.variance", "/model/noise/variance", KR_UNIT_VARIANCE, true},
@@ -235,7 +243,8 @@ START_TEST(kernels_and_means_that_are_refused)
     features->items[1].name = "b";
     OK(kr_gp_init(ctx, &spec, &data, &gp));
     length->count = 1;
-    REFUSED(kr_gp_init(ctx, &spec, &data, &gp), "/model/kernel/kernels/0/lengthscale", "each of 2 features, got 1");
+    REFUSED(kr_gp_init(ctx, &spec, &data, &gp), "/model/kernel/kernels/0/lengthscale",
+            "each of 2 features, got 1");
     plain_spec(ctx, &spec);
     OK(kr_variant_init(ctx, &kr_mean_registry, "constant", &spec.model.mean));
     ((struct kr_param *)spec.model.mean.options)->array = true;
@@ -258,7 +267,8 @@ START_TEST(the_report_lists_theta)
         const struct kr_parameter_report *item = (const struct kr_parameter_report *)list.items + p;
         double in_data_units = kr_parameter_data_value(&gp, p, gp.start[p]);
         ck_assert_str_eq(item->name, rich[p].name);
-        ck_assert(item->value == gp.start[p] && item->gradient == gradient[p] && item->fixed == (p == RICH - 1));
+        ck_assert(item->value == gp.start[p] && item->gradient == gradient[p] &&
+                  item->fixed == (p == RICH - 1));
         ck_assert(isnan(in_data_units) ? isnan(item->data_value) : item->data_value == in_data_units);
     }
 }
@@ -267,8 +277,10 @@ END_TEST
 Suite *suite(void)
 {
     static const TTest *const *tests[] = {
-        &parts_are_standardised, &a_constant_column_is_centred_only, &parameters_in_tree_order, &values_in_the_units_of_the_data,
-        &default_bounds,         &given_bounds,                      &noise_that_is_refused,    &kernels_and_means_that_are_refused,
+        &parts_are_standardised,   &a_constant_column_is_centred_only,
+        &parameters_in_tree_order, &values_in_the_units_of_the_data,
+        &default_bounds,           &given_bounds,
+        &noise_that_is_refused,    &kernels_and_means_that_are_refused,
         &the_report_lists_theta,
     };
     Suite *made = suite_create("model");

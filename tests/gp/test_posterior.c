@@ -3,7 +3,8 @@
 
 #include <cblas.h>
 
-extern void dposv_(const char *uplo, const int *n, const int *k, double *A, const int *lda, double *B, const int *ldb, int *info);
+extern void dposv_(const char *uplo, const int *n, const int *k, double *A, const int *lda, double *B,
+                   const int *ldb, int *info);
 
 enum { N = 50, NEW = 260 /* more than one block of predictions */ };
 
@@ -26,7 +27,8 @@ static void setup(void)
     points = (struct kr_points){NEW, FEATURES, NEW, fresh.x};
     noise = (double *)(uintptr_t)fresh.noise_variance;
     plain_spec(ctx, &spec);
-    struct kr_variant parts[2] = {leaf(ctx, kernel_type("matern52"), 1), leaf(ctx, kernel_type("constant"), 0)};
+    struct kr_variant parts[2] = {leaf(ctx, kernel_type("matern52"), 1),
+                                  leaf(ctx, kernel_type("constant"), 0)};
     composite(ctx, kernel_type("sum"), 2, parts, &spec.model.kernel);
     OK(kr_variant_init(ctx, &kr_mean_registry, "constant", &spec.model.mean));
     ((struct kr_param *)spec.model.mean.options)->values[0].value = 0.3;
@@ -53,7 +55,8 @@ static void by_hand(const struct kr_part *part, const struct kr_points *x, doubl
     ck_assert_uint_le(kr_kernel_scratch(gp.kernel), 8 * KR_TILE * KR_TILE);
     const int n = (int)part->n, k = (int)x->n + 1;
     int info;
-    double *A = kr_alloc(ctx, part->n * part->n, sizeof *A), *S = kr_alloc(ctx, part->n * (size_t)k, sizeof *S);
+    double *A = kr_alloc(ctx, part->n * part->n, sizeof *A),
+           *S = kr_alloc(ctx, part->n * (size_t)k, sizeof *S);
     double *cross = S + n; /* column 0: y - m; then k(X, x_j) */
     for (size_t i = 0; i < part->n; i++) {
         S[i] = part->y[i] - 0.3;
@@ -84,10 +87,12 @@ static void check_predictions(const struct kr_part *part, const char *solver)
     const size_t used = ctx->used;
     for (int observe = 0; observe < 2; observe++)
         for (int known = 0; known < 2; known++) {
-            OK(kr_posterior_predict(ctx, &posterior, &points, known ? noise : NULL, observe, mean, variance, &report));
+            OK(kr_posterior_predict(ctx, &posterior, &points, known ? noise : NULL, observe, mean, variance,
+                                    &report));
             for (size_t j = 0; j < NEW; j++) {
                 CLOSE(mean[j], wanted_mean[j], 1, 1e-10, "%s, mean %zu", solver, j);
-                CLOSE(variance[j], wanted[j] + (observe ? s2 + (known ? noise[j] : 0) : 0), 1, 1e-10, "%s, variance %zu", solver, j);
+                CLOSE(variance[j], wanted[j] + (observe ? s2 + (known ? noise[j] : 0) : 0), 1, 1e-10,
+                      "%s, variance %zu", solver, j);
             }
         }
     ck_assert(kr_solve_converged(&report));

@@ -146,7 +146,8 @@ START_TEST(refused_validation_rows)
     REFUSED(kr_gp_roles(ctx, &spec, &data, &roles), "/objective/validation", "at least two training rows");
     hold_out(ctx, &spec, ROWS(4, 9));
     test_rows(ctx, &spec, ROWS(9));
-    REFUSED(kr_gp_roles(ctx, &spec, &data, &roles), "/objective/validation/rows/1", "row 9 is also a test row");
+    REFUSED(kr_gp_roles(ctx, &spec, &data, &roles), "/objective/validation/rows/1",
+            "row 9 is also a test row");
 }
 END_TEST
 

@@ -90,8 +90,9 @@ static const struct refusal refusals[] = {
 };
 
 /*
- * libmicrohttpd 0.9.75 sends the head of its own refusal of a Content-Length twice, because the state that building
- * it sets is overwritten. Then the connection ends. The same head, to the byte, and its own page are that.
+ * libmicrohttpd 0.9.75 sends the head of its own refusal of a Content-Length twice, because the state that
+ * building it sets is overwritten. Then the connection ends. The same head, to the byte, and its own page are
+ * that.
  */
 static const char *behind_head(const char *text)
 {
@@ -167,7 +168,8 @@ START_TEST(nothing_follows_chunks)
 }
 END_TEST
 
-/* See http_parse.c: this one looks like CR LF. When it fails with a newer library: refuse it, and move it above. */
+/* See http_parse.c: this one looks like CR LF. When it fails with a newer library: refuse it, and move it
+ * above. */
 START_TEST(what_cannot_be_told_from_strict)
 {
     static const char hidden[] = "GET /served HTTP/1.1\r\n" HOST "A: b\0\nC: d\r\n\r\n";

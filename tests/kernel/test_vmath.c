@@ -9,7 +9,8 @@ static void check(double x)
 {
     long double wanted = expl(x);
     double got = kr_exp_negative(x), near = (double)wanted, ulp = nextafter(near, INFINITY) - near;
-    ck_assert_msg(fabsl(got - wanted) <= 2 * (long double)ulp, "exp(%.17g): got %.17g, wanted %.17Lg", x, got, wanted);
+    ck_assert_msg(fabsl(got - wanted) <= 2 * (long double)ulp, "exp(%.17g): got %.17g, wanted %.17Lg", x, got,
+                  wanted);
 }
 
 START_TEST(within_two_ulp)

@@ -1,4 +1,5 @@
-/* What every operator owes: products of an explicit matrix, an adjoint, a pull that is a derivative, and manners. */
+/* What every operator owes: products of an explicit matrix, an adjoint, a pull that is a derivative, and
+ * manners. */
 #ifndef KRIGED_TESTS_OP_CHECKS_H
 #define KRIGED_TESTS_OP_CHECKS_H
 
@@ -26,10 +27,14 @@ static inline double dot(size_t n, const double *x, const double *y)
 static inline void check_products(struct kr_ctx *ctx, const struct kr_op *op, const double *A, size_t k)
 {
     const int rows = (int)op->rows, cols = (int)op->cols;
-    double *X = normals(ctx, op->cols * k, 1), *Y = normals(ctx, op->rows * k, 2), *AX = kr_alloc(ctx, op->rows * k, sizeof *AX);
-    double *U = normals(ctx, op->rows * k, 3), *V = normals(ctx, op->cols * k, 4), *AtU = kr_alloc(ctx, op->cols * k, sizeof *U);
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, rows, (int)k, cols, 1, A, rows, X, cols, 0, AX, rows);
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, cols, (int)k, rows, 1, A, rows, U, rows, 0, AtU, cols);
+    double *X = normals(ctx, op->cols * k, 1), *Y = normals(ctx, op->rows * k, 2),
+           *AX = kr_alloc(ctx, op->rows * k, sizeof *AX);
+    double *U = normals(ctx, op->rows * k, 3), *V = normals(ctx, op->cols * k, 4),
+           *AtU = kr_alloc(ctx, op->cols * k, sizeof *U);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, rows, (int)k, cols, 1, A, rows, X, cols, 0, AX,
+                rows);
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, cols, (int)k, rows, 1, A, rows, U, rows, 0, AtU,
+                cols);
     OK(kr_op_apply(ctx, op, k, X, Y));
     OK(kr_op_apply_t(ctx, op, k, U, V));
     for (size_t i = 0; i < op->rows * k; i++)
@@ -73,9 +78,11 @@ static inline double bilinear_form(void *self, double value)
 }
 
 /* theta is what the operator borrowed; grad starts at 1 because a pull adds. */
-static inline void check_pull(struct kr_ctx *ctx, const struct kr_op *op, double *theta, size_t count, size_t k)
+static inline void check_pull(struct kr_ctx *ctx, const struct kr_op *op, double *theta, size_t count,
+                              size_t k)
 {
-    struct bilinear b = {ctx, op, theta, 0, k, normals(ctx, op->rows * k, 6), normals(ctx, op->cols * k, 7), NULL, -0.7};
+    struct bilinear b = {ctx,  op,  theta, 0, k, normals(ctx, op->rows * k, 6), normals(ctx, op->cols * k, 7),
+                         NULL, -0.7};
     double *grad = kr_alloc(ctx, count, sizeof *grad), scale = 0;
     b.AV = kr_alloc(ctx, op->rows * k, sizeof *b.AV);
     for (size_t p = 0; p < count; p++)
@@ -84,14 +91,16 @@ static inline void check_pull(struct kr_ctx *ctx, const struct kr_op *op, double
     for (size_t p = 0; p < count; p++)
         scale = fmax(scale, fabs(grad[p] -= 1));
     for (b.index = 0; b.index < count; b.index++)
-        CLOSE(grad[b.index], derivative(bilinear_form, &b, theta[b.index]), fmax(fabs(grad[b.index]), 1e-2 * scale), 1e-6,
-              "parameter %zu of %zu, k = %zu", b.index, count, k);
+        CLOSE(grad[b.index], derivative(bilinear_form, &b, theta[b.index]),
+              fmax(fabs(grad[b.index]), 1e-2 * scale), 1e-6, "parameter %zu of %zu, k = %zu", b.index, count,
+              k);
 }
 
 /* Nothing is asked of an operator when the work was cancelled; nothing happens without columns. */
 static inline void check_manners(struct kr_ctx *ctx, const struct kr_op *op, size_t count)
 {
-    double *X = normals(ctx, op->rows + op->cols, 8), *Y = normals(ctx, op->rows + op->cols, 9), *grad = normals(ctx, count, 10);
+    double *X = normals(ctx, op->rows + op->cols, 8), *Y = normals(ctx, op->rows + op->cols, 9),
+           *grad = normals(ctx, count, 10);
     double *Y_before = normals(ctx, op->rows + op->cols, 9), *grad_before = normals(ctx, count, 10);
     OK(kr_op_apply(ctx, op, 0, X, Y));
     OK(kr_op_apply_t(ctx, op, 0, X, Y));

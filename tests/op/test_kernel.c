@@ -1,4 +1,5 @@
-/* K(X, Z) by tiles: sizes on both sides of a tile, points that are a window of a larger array, all weights and low rank. */
+/* K(X, Z) by tiles: sizes on both sides of a tile, points that are a window of a larger array, all weights
+ * and low rank. */
 #include "checks.h"
 
 enum { MOST_POINTS = 2 * KR_TILE + 30 };
@@ -19,7 +20,8 @@ static void setup(void)
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     size_t last = kernel_cases(ctx, cases) - 1;
     data = small_data(ctx, 2 * MOST_POINTS, false, 3);
-    OK(kr_kernel_build(ctx, &cases[last].spec, FEATURES, data.feature_names, "", "kernel", &parameters, &kernel));
+    OK(kr_kernel_build(ctx, &cases[last].spec, FEATURES, data.feature_names, "", "kernel", &parameters,
+                       &kernel));
     parameter_count = parameters.count;
     ck_assert_uint_le(parameter_count, sizeof theta / sizeof *theta);
     for (size_t p = 0; p < parameter_count; p++)
@@ -39,7 +41,8 @@ static struct kr_points window(size_t first, size_t n)
 /* Entry by entry, with tiles of one. */
 static double *explicit_matrix(const struct kr_points *x, const struct kr_points *z)
 {
-    double *A = kr_alloc(ctx, x->n * z->n, sizeof *A), *scratch = kr_alloc(ctx, kr_kernel_scratch(kernel), sizeof *scratch);
+    double *A = kr_alloc(ctx, x->n * z->n, sizeof *A),
+           *scratch = kr_alloc(ctx, kr_kernel_scratch(kernel), sizeof *scratch);
     for (size_t j = 0; j < z->n; j++)
         for (size_t i = 0; i < x->n; i++) {
             struct kr_tile tile = {1, 1, x->x + i, z->x + j, x->ld, z->ld};
@@ -75,8 +78,8 @@ END_TEST
 
 START_TEST(cross_matrices)
 {
-    static const size_t shapes[][2] = {
-        {1, 1}, {1, KR_TILE + 1}, {KR_TILE + 1, 1}, {KR_TILE, KR_TILE - 1}, {50, 200}, {MOST_POINTS, 140}};
+    static const size_t shapes[][2] = {{1, 1},    {1, KR_TILE + 1},  {KR_TILE + 1, 1}, {KR_TILE, KR_TILE - 1},
+                                       {50, 200}, {MOST_POINTS, 140}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         check_shape(shapes[s][0], shapes[s][1]);
 }
@@ -90,7 +93,8 @@ START_TEST(all_weights)
         const size_t cols = symmetric ? N : M;
         struct kr_points x = window(0, N), z = window(MOST_POINTS, M);
         struct kr_op op;
-        double *U = normals(ctx, N * K, 1), *V = normals(ctx, cols * K, 2), *W = kr_alloc(ctx, N * cols, sizeof *W);
+        double *U = normals(ctx, N * K, 1), *V = normals(ctx, cols * K, 2),
+               *W = kr_alloc(ctx, N * cols, sizeof *W);
         double low_rank[16] = {0}, all[16] = {0}, scale = 0;
         OK(kr_op_kernel(ctx, kernel, theta, &x, symmetric ? NULL : &z, &op));
         for (size_t i = 0; i < N; i++)

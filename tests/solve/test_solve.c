@@ -1,0 +1,85 @@
+/* The driver of all methods: its rounds, its choice, and what it calls converged. */
+#include "systems.h"
+
+/* A direct solve made wrong by a part in a thousand: every round of the driver gains three digits. */
+static kr_status spoil(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                       const double *rtol, double *D, struct kr_solve_report *report)
+{
+    const struct kr_solver_type *exact = (const void *)kr_registry_find(&kr_solver_registry, "cholesky");
+    KR_TRY(exact->correct(ctx, solver, k, R, rtol, D, report));
+    for (size_t i = 0; i < k * solver->A.rows; i++)
+        D[i] *= 1 + 1e-3 * sin(7 * (double)i);
+    report->iterations = 1;
+    return KR_OK;
+}
+
+START_TEST(rounds_refine)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    struct kr_solver_type spoiled =
+        *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
+    struct problem p;
+    spoiled.correct = spoil;
+    prepare(ctx, &spoiled.base, 30, 3, spectrum(ctx, 30, 2), 1e-12, &p);
+    solve(ctx, &p);
+    check_residual(&p, "spoiled");
+    ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
+    ck_assert(p.report.residual <= 1e-12);
+    ck_assert(p.report.iterations >= 4 && p.report.iterations <= 6);
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(the_choice_of_a_method)
+{
+    struct kr_ctx context, *ctx = &context;
+    struct kr_solver_options options;
+    const char *reason;
+    kr_ctx_init(ctx, 0);
+    OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
+    ck_assert_str_eq(kr_solver_choose(&options, 12000, 0, &reason)->base.name, "cholesky");
+    ck_assert_str_eq(kr_solver_choose(&options, 12001, 0, &reason)->base.name, "cg");
+    ck_assert_ptr_nonnull(strstr(reason, "12000 rows"));
+    ck_assert_str_eq(kr_solver_choose(&options, 1000, 10 << 20, &reason)->base.name,
+                     "cg"); /* the factor: 8 MB */
+    ck_assert_ptr_nonnull(strstr(reason, "memory"));
+    ck_assert_str_eq(kr_solver_choose(&options, 1000, 20 << 20, &reason)->base.name, "cholesky");
+    for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++) {
+        options.type = *row;
+        ck_assert_ptr_eq(kr_solver_choose(&options, 1000000, 1000, &reason), *row);
+        ck_assert_str_eq(reason, "asked for");
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(what_counts_as_converged)
+{
+    static const bool fine[] = {
+        [KR_STOP_NONE] = true,      [KR_STOP_ZERO] = true,        [KR_STOP_RTOL] = true,
+        [KR_STOP_PRECISION] = true, [KR_STOP_ITERATIONS] = false, [KR_STOP_BREAKDOWN] = false,
+    };
+    for (int stop = 0; kr_stop_names[stop]; stop++)
+        ck_assert_int_eq(kr_solve_converged(&(struct kr_solve_report){.stop = stop, .residual = 1e-7}),
+                         fine[stop]);
+    ck_assert(!kr_solve_converged(&(struct kr_solve_report){.stop = KR_STOP_PRECISION, .residual = 1e-5}));
+}
+END_TEST
+
+START_TEST(only_square_systems)
+{
+    struct kr_ctx context, *ctx = &context;
+    struct kr_solver_options options = {0};
+    struct kr_solver solver;
+    struct kr_op op;
+    double A[6] = {1};
+    kr_ctx_init(ctx, 0);
+    OK(kr_op_dense(ctx, 3, 2, A, &op));
+    ck_assert_int_eq(kr_solver_open(ctx, &options, &op, &solver), KR_INVALID);
+    ck_assert_ptr_nonnull(strstr(ctx->error.detail, "3 x 2"));
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems)

@@ -71,7 +71,7 @@ kr_status kr_status_from_slug(const char *slug); /* KR_INTERNAL for an unknown s
 /* The first failure of a context. `pointer` is the JSON pointer of the culprit in the request ("" = all of it). */
 struct kr_error {
     kr_status status;
-    char pointer[256];
+    char pointer[512];
     char detail[640]; /* what, got, wanted */
 };
 

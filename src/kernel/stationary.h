@@ -30,9 +30,10 @@ KR_DECLARE(kr_stationary_options, KR_STATIONARY_FIELDS);
 
 extern const struct kr_kernel_parameter kr_stationary_parameters[2];
 
-/* Vector code for the machine at hand, chosen at load time; the sanitisers run before that choice is possible. */
+/* Vector code for the machine at hand, chosen at load time by what it supports (arch= of a named processor would fit that model
+ * only); the sanitisers run before that choice is possible. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define KR_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define KR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KR_CLONES
 #endif

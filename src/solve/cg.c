@@ -92,7 +92,8 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
     for (; b.live > 0 && iteration < most; iteration++) {
         KR_TRY(kr_op_apply(ctx, &solver->A, b.live, b.P, b.AP));
         report->products += b.live;
-#pragma omp parallel for schedule(static) num_threads(ctx->threads)
+        /* Below this size threads would mostly wait for each other. */
+#pragma omp parallel for schedule(static) num_threads(ctx->threads) if (n * b.live > 32768)
         for (size_t s = 0; s < b.live; s++)
             advance(&b, s);
         for (size_t s = b.live; s-- > 0;) {

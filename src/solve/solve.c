@@ -68,6 +68,12 @@ static kr_status group_memory(struct kr_ctx *ctx, size_t n, size_t k, struct gro
     return KR_OK;
 }
 
+/* The larger one; NaN is larger than any number. */
+static double worse(double a, double b)
+{
+    return isnan(a) || a >= b ? a : b;
+}
+
 /* R = B - A X and its norms; returns the largest relative residual (NaN when one is). */
 static kr_status measure(struct kr_ctx *ctx, const struct kr_op *A, struct group *g, struct kr_solve_report *report,
                          double *worst)
@@ -80,9 +86,8 @@ static kr_status measure(struct kr_ctx *ctx, const struct kr_op *A, struct group
         const double *b = g->B + c * g->n;
         for (size_t i = 0; i < g->n; i++)
             r[i] = b[i] - r[i];
-        g->relative[c] = g->norm[c] > 0 ? cblas_dnrm2((int)g->n, r, 1) / g->norm[c] : 0;
-        if (!(g->relative[c] <= *worst))
-            *worst = g->relative[c];
+        g->relative[c] = g->norm[c] == 0 ? 0 : cblas_dnrm2((int)g->n, r, 1) / g->norm[c];
+        *worst = worse(*worst, g->relative[c]);
     }
     return KR_OK;
 }
@@ -93,7 +98,9 @@ static void gather(struct group *g, double rtol)
     for (size_t c = 0; c < g->k; c++) {
         if (g->relative[c] <= rtol)
             continue;
+        /* Of length 1: squares of a tiny right-hand side would underflow in a method. */
         memcpy(g->rhs + g->active * g->n, g->R + c * g->n, g->n * sizeof *g->rhs);
+        cblas_dscal((int)g->n, 1 / (g->relative[c] * g->norm[c]), g->rhs + g->active * g->n, 1);
         /* A margin below the tolerance: the method's estimate drifts from the residual that is measured. */
         g->rtol[g->active] = fmin(0.5, 0.5 * rtol / g->relative[c]);
         g->column[g->active++] = c;
@@ -102,8 +109,10 @@ static void gather(struct group *g, double rtol)
 
 static void add_corrections(struct group *g)
 {
-    for (size_t a = 0; a < g->active; a++)
-        cblas_daxpy((int)g->n, 1, g->D + a * g->n, 1, g->X + g->column[a] * g->n, 1);
+    for (size_t a = 0; a < g->active; a++) {
+        const size_t c = g->column[a];
+        cblas_daxpy((int)g->n, g->relative[c] * g->norm[c], g->D + a * g->n, 1, g->X + c * g->n, 1);
+    }
 }
 
 /* Solves the columns of one group from X = 0. */
@@ -116,10 +125,10 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
     memcpy(g->R, g->B, g->n * g->k * sizeof *g->R);
     for (size_t c = 0; c < g->k; c++) {
         g->norm[c] = cblas_dnrm2((int)g->n, g->B + c * g->n, 1);
-        g->relative[c] = g->norm[c] > 0 ? 1 : 0;
-        worst = !(g->norm[c] <= 0) ? 1 : worst;
+        g->relative[c] = g->norm[c] == 0 ? 0 : g->norm[c] / g->norm[c]; /* NaN when it is not finite */
+        worst = worse(worst, g->relative[c]);
     }
-    *stop = worst > 0 ? KR_STOP_RTOL : KR_STOP_ZERO;
+    *stop = isnan(worst) ? KR_STOP_BREAKDOWN : worst > 0 ? KR_STOP_RTOL : KR_STOP_ZERO;
     for (int round = 0; worst > rtol && round < MAX_ROUNDS; round++) {
         struct kr_solve_report step = {0};
         if (worst > 0.5 * before) {
@@ -139,8 +148,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
         if (*stop > KR_STOP_PRECISION)
             break;
     }
-    if (!(worst <= report->residual))
-        report->residual = worst;
+    report->residual = worse(report->residual, worst);
     return KR_OK;
 }
 

@@ -17,7 +17,7 @@
 
 #include <jansson.h>
 
-enum { KR_JSON_DEPTH = 64, KR_KERNEL_DEPTH = 32 };
+enum { KR_JSON_DEPTH = 80, KR_KERNEL_DEPTH = 32 };
 
 /*
  * MALFORMED with line and column for text that is not JSON, a duplicated member, a NUL in a string or nesting deeper than KR_JSON_DEPTH.

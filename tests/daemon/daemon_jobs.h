@@ -25,7 +25,8 @@ static UNUSED json_t *job_on(const char *dataset)
 static UNUSED json_t *long_job_on(const char *dataset)
 {
     return with(job_on(dataset), "/optimizer",
-                "{'type': 'adam', 'learning_rate': 1e-5, 'max_evaluations': 1000000, 'gradient_tolerance': 0, 'patience': 1000000}");
+                "{'type': 'adam', 'learning_rate': 1e-5, 'max_evaluations': 1000000, 'gradient_tolerance': "
+                "0, 'patience': 1000000}");
 }
 
 /* Submits; returns the job's id. */
@@ -86,7 +87,8 @@ static UNUSED bool has_steps(const char *id)
 
 static UNUSED struct answer events_of(const char *id, const char *header)
 {
-    return ask("GET", text(JOBS "/%s/events", id), NULL, 0, HEADERS(header ? header : "Accept: text/event-stream"));
+    return ask("GET", text(JOBS "/%s/events", id), NULL, 0,
+               HEADERS(header ? header : "Accept: text/event-stream"));
 }
 
 #endif

@@ -1,14 +1,17 @@
-/* Jobs: what they say of themselves, from 202 to their end. The queue is in test_queue.c, events in test_events.c. */
+/* Jobs: what they say of themselves, from 202 to their end. The queue is in test_queue.c, events in
+ * test_events.c. */
 #include "daemon_jobs.h"
 
 #define JOB_MEMBERS                                                                                          \
-    "id", "state", "created_at", "started_at", "finished_at", "attempt", "labels", "request", "progress", "result", "error", "links"
+    "id", "state", "created_at", "started_at", "finished_at", "attempt", "labels", "request", "progress",    \
+        "result", "error", "links"
 #define ALL_METRICS "rmse", "mae", "smse", "nlpd", "msll", "crps", "coverage_50", "coverage_90", "coverage_95"
 
 START_TEST(accepted)
 {
     store("small", 60, 2);
-    struct answer made = send_json("POST", JOBS, with(job_on("small"), "/labels", "{'team': 'concrete', 'run': '1'}"));
+    struct answer made =
+        send_json("POST", JOBS, with(job_on("small"), "/labels", "{'team': 'concrete', 'run': '1'}"));
     ck_status(made, 202);
     MEMBERS(made.json, JOB_MEMBERS);
     const char *id = text_at(made.json, "/id");
@@ -31,33 +34,39 @@ START_TEST(result)
     const char *id = submit(job_on("small"));
     json_t *job = succeeded(id), *r = at(job, "/result");
     MEMBERS(job, JOB_MEMBERS);
-    MEMBERS(r, "stop", "stop_detail", "best_loss", "parameters", "metrics", "evaluations", "seconds", "model");
+    MEMBERS(r, "stop", "stop_detail", "best_loss", "parameters", "metrics", "evaluations", "seconds",
+            "model");
     ck_assert_str_eq(text_at(r, "/model"), id);
     MEMBERS(at(r, "/metrics"), "initial", "validation", "test");
     MEMBERS(at(r, "/metrics/initial"), "validation", "test");
-    static const char *const places[] = {"/metrics/initial/validation", "/metrics/initial/test", "/metrics/validation", "/metrics/test"};
+    static const char *const places[] = {"/metrics/initial/validation", "/metrics/initial/test",
+                                         "/metrics/validation", "/metrics/test"};
     for (int i = 0; i < 4; i++)
         MEMBERS(at(r, places[i]), ALL_METRICS);
     ck_assert_double_gt(number_at(r, "/evaluations"), 0);
     ck_assert_double_le(number_at(r, "/evaluations"), 8);
-    ck_assert_double_lt(number_at(r, "/metrics/validation/nlpd"), number_at(r, "/metrics/initial/validation/nlpd"));
+    ck_assert_double_lt(number_at(r, "/metrics/validation/nlpd"),
+                        number_at(r, "/metrics/initial/validation/nlpd"));
     ck_assert_int_eq((int)count_at(r, "/parameters"), 3);
     ck_assert_int_eq((int)number_at(job, "/attempt"), 1);
     ck_assert_str_eq(text_at(job, "/links/model"), text("/v1/models/%s", id));
     ck_assert_ptr_null(find(job, "/links/cancel"));
     ck_assert_int_le(strcmp(text_at(job, "/created_at"), text_at(job, "/started_at")), 0);
     ck_assert_int_le(strcmp(text_at(job, "/started_at"), text_at(job, "/finished_at")), 0);
-    MEMBERS(at(job, "/progress"), "evaluation", "iteration", "loss", "best_loss", "gradient_norm", "seconds", "seconds_left");
+    MEMBERS(at(job, "/progress"), "evaluation", "iteration", "loss", "best_loss", "gradient_norm", "seconds",
+            "seconds_left");
     ck_assert_double_eq(number_at(job, "/progress/best_loss"), number_at(r, "/best_loss"));
     ck_assert_double_eq(number_at(job, "/progress/evaluation"), number_at(r, "/evaluations"));
 }
 END_TEST
 
-/* The loss of the result is what a gradient says at its parameters, which is flat there when the run has converged. */
+/* The loss of the result is what a gradient says at its parameters, which is flat there when the run has
+ * converged. */
 START_TEST(result_is_the_gradients)
 {
     store("small", 60, 2);
-    json_t *request = with(job_on("small"), "/optimizer", "{'type': 'lbfgs', 'max_evaluations': 200, 'gradient_tolerance': 1e-6}");
+    json_t *request = with(job_on("small"), "/optimizer",
+                           "{'type': 'lbfgs', 'max_evaluations': 200, 'gradient_tolerance': 1e-6}");
     json_t *job = succeeded(submit(request)), *r = at(job, "/result");
     json_t *asked = with(with(job_on("small"), "/optimizer", NULL), "/model/kernel/variance",
                          text("%.17g", number_at(r, "/parameters/0/value")));
@@ -73,7 +82,8 @@ START_TEST(result_is_the_gradients)
     for (int p = 0; p < 3; p++) {
         const double value = number_at(r, text("/parameters/%d/value", p));
         if (value > 1.01e-4)
-            ck_assert_double_lt(fabs(value * number_at(there.json, text("/parameters/%d/gradient", p))), 1e-5);
+            ck_assert_double_lt(fabs(value * number_at(there.json, text("/parameters/%d/gradient", p))),
+                                1e-5);
     }
 }
 END_TEST
@@ -81,10 +91,12 @@ END_TEST
 START_TEST(repeatable)
 {
     store("small", 60, 2);
-    static const char *const optimizers[] = {"{'type': 'lbfgs', 'max_evaluations': 20}", "{'type': 'adam', 'max_evaluations': 20}"};
+    static const char *const optimizers[] = {"{'type': 'lbfgs', 'max_evaluations': 20}",
+                                             "{'type': 'adam', 'max_evaluations': 20}"};
     for (int i = 0; i < 2; i++) {
         json_t *request = with(job_on("small"), "/optimizer", optimizers[i]);
-        json_t *one = at(succeeded(submit(request)), "/result"), *other = at(succeeded(submit(request)), "/result");
+        json_t *one = at(succeeded(submit(request)), "/result"),
+               *other = at(succeeded(submit(request)), "/result");
         static const char *const same[] = {"/best_loss", "/parameters", "/metrics", "/evaluations", "/stop"};
         for (size_t k = 0; k < sizeof same / sizeof same[0]; k++)
             ck_assert_str_eq(dump(at(one, same[k])), dump(at(other, same[k])));
@@ -101,7 +113,8 @@ START_TEST(score_only)
     ck_assert_double_eq(number_at(r, "/parameters/1/value"), 1);
     ck_assert_double_eq(number_at(r, "/parameters/2/value"), 0.1);
     ck_assert(json_equal(at(r, "/metrics/initial/test"), at(r, "/metrics/test")));
-    ck_assert_double_eq(number_at(r, "/metrics/validation/nlpd"), number_at(r, "/metrics/initial/validation/nlpd"));
+    ck_assert_double_eq(number_at(r, "/metrics/validation/nlpd"),
+                        number_at(r, "/metrics/initial/validation/nlpd"));
     ck_status(get(text("/v1/models/%s", id)), 200);
 }
 END_TEST
@@ -110,7 +123,8 @@ START_TEST(all_fixed)
 {
     store("small", 60, 2);
     json_t *request = with(job_on("small"), "/model",
-                           "{'kernel': {'type': 'rbf', 'variance': {'value': 2, 'fixed': true}, 'lengthscale': {'value': 0.5, 'fixed': true}},"
+                           "{'kernel': {'type': 'rbf', 'variance': {'value': 2, 'fixed': true}, "
+                           "'lengthscale': {'value': 0.5, 'fixed': true}},"
                            "'noise': {'variance': {'value': 0.05, 'fixed': true}}}");
     const char *id = submit(request);
     json_t *r = at(succeeded(id), "/result");
@@ -159,15 +173,17 @@ START_TEST(refused)
     const char *before = get(JOBS).body;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         char *what = text("%s = %s", refusals[i].place, refusals[i].value ? refusals[i].value : "nothing");
-        is_problem(send_json("POST", JOBS, with(job_on("small"), refusals[i].place, refusals[i].value)), 422, "invalid",
-                   refusals[i].pointer, what);
+        is_problem(send_json("POST", JOBS, with(job_on("small"), refusals[i].place, refusals[i].value)), 422,
+                   "invalid", refusals[i].pointer, what);
         ck_assert_msg(strcmp(get(JOBS).body, before) == 0, "a job was made by: %s", what);
     }
-    is_problem(send_json("POST", JOBS, job_on("nowhere")), 404, "not-found", "/dataset", "an unknown data set");
+    is_problem(send_json("POST", JOBS, job_on("nowhere")), 404, "not-found", "/dataset",
+               "an unknown data set");
     is_problem(send_text("POST", JOBS, "application/json", "{"), 400, "malformed", NULL, "broken");
     ck_assert_str_eq(get(JOBS).body, before);
     /* What lies outside the default bounds is right where bounds are given. */
-    succeeded(submit(with(job_on("small"), "/model/kernel/lengthscale", "{'value': 5e-3, 'bounds': [1e-3, 10]}")));
+    succeeded(
+        submit(with(job_on("small"), "/model/kernel/lengthscale", "{'value': 5e-3, 'bounds': [1e-3, 10]}")));
 }
 END_TEST
 
@@ -179,7 +195,8 @@ START_TEST(failed)
         data = with(data, text("/x/%d/0", i), text("%d", i % 10));
     ck_status(send_json("PUT", "/v1/datasets/repeated", data), 201);
     json_t *request = with(job_on("repeated"), "/model/noise", "{'variance': {'value': 0, 'fixed': true}}");
-    request = with(with(request, "/solver", "{'type': 'cholesky'}"), "/objective/validation", "{'type': 'rows', 'rows': [0, 1]}");
+    request = with(with(request, "/solver", "{'type': 'cholesky'}"), "/objective/validation",
+                   "{'type': 'rows', 'rows': [0, 1]}");
     const char *id = submit(with(request, "/test", NULL));
     json_t *job = finished(id);
     ck_assert_str_eq(text_at(job, "/state"), "failed");
@@ -190,7 +207,8 @@ START_TEST(failed)
     ck_assert_int_eq((int)number_at(job, "/error/status"), 422);
     ck_assert_ptr_null(find(job, "/links/model"));
     is_problem(get(text("/v1/models/%s", id)), 404, "not-found", NULL, "its model");
-    const char *events = events_of(id, NULL).body, *state = strstr(events, "event: state\ndata: {\"state\":\"failed\"}"),
+    const char *events = events_of(id, NULL).body,
+               *state = strstr(events, "event: state\ndata: {\"state\":\"failed\"}"),
                *done = strstr(events, "event: done\ndata: {\"state\":\"failed\"");
     ck_assert_msg(state && done && state < done, "%s", events);
     ck_assert_ptr_nonnull(strstr(done, "/problems/not-positive-definite"));
@@ -218,4 +236,5 @@ START_TEST(deleted)
 }
 END_TEST
 
-DAEMON_SUITE("jobs", accepted, result, result_is_the_gradients, repeatable, score_only, all_fixed, refused, failed, deleted)
+DAEMON_SUITE("jobs", accepted, result, result_is_the_gradients, repeatable, score_only, all_fixed, refused,
+             failed, deleted)

@@ -82,4 +82,52 @@ START_TEST(only_square_systems)
 }
 END_TEST
 
-SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems)
+/* diag(2, 3) X = B by every method. */
+static void solve_small(const struct kr_type *method, const double B[2], double X[2], struct kr_solve_report *report)
+{
+    static const double entries[4] = {2, 0, 0, 3};
+    struct kr_ctx context, *ctx = &context;
+    struct kr_solver_options options;
+    struct kr_solver solver;
+    struct kr_op A;
+    kr_ctx_init(ctx, 0);
+    *report = (struct kr_solve_report){0};
+    OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
+    options.type = method;
+    OK(kr_op_dense(ctx, 2, 2, entries, &A));
+    OK(kr_solver_open(ctx, &options, &A, &solver));
+    OK(kr_solver_solve(ctx, &solver, 1, B, X, NULL, report));
+    kr_ctx_fini(ctx);
+}
+
+START_TEST(right_hand_sides_that_are_not_finite_break_down)
+{
+    for (const struct kr_type *const *method = kr_solver_registry.rows; *method; method++)
+        for (int c = 0; c < 2; c++) {
+            const double B[2] = {c ? NAN : 1, c ? 1 : INFINITY};
+            double X[2];
+            struct kr_solve_report report;
+            solve_small(*method, B, X, &report);
+            ck_assert_msg(report.stop == KR_STOP_BREAKDOWN, "%s: stop %s", (*method)->name, kr_stop_names[report.stop]);
+            ck_assert(!kr_solve_converged(&report));
+        }
+}
+END_TEST
+
+START_TEST(tiny_and_huge_right_hand_sides_are_solved)
+{
+    for (const struct kr_type *const *method = kr_solver_registry.rows; *method; method++)
+        for (int power = -300; power <= 300; power += 50) {
+            const double B[2] = {2 * pow(10, power), 6 * pow(10, power)};
+            double X[2];
+            struct kr_solve_report report;
+            solve_small(*method, B, X, &report);
+            ck_assert_msg(report.stop == KR_STOP_RTOL, "%s at 1e%d: stop %s", (*method)->name, power, kr_stop_names[report.stop]);
+            CLOSE(X[0], pow(10, power), pow(10, power), 1e-8, "%s at 1e%d", (*method)->name, power);
+            CLOSE(X[1], 2 * pow(10, power), pow(10, power), 1e-8, "%s at 1e%d", (*method)->name, power);
+        }
+}
+END_TEST
+
+SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems, right_hand_sides_that_are_not_finite_break_down,
+      tiny_and_huge_right_hand_sides_are_solved)

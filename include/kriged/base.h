@@ -5,8 +5,8 @@
  *   ctx      the first failure, an arena with a byte budget, cancellation, the number of threads
  *   rng      seeded random streams, the same numbers on every machine
  *
- * A kr_status says whether the work could be done. How an iteration ended is a fact in a report (enum kr_stop),
- * never an error.
+ * A kr_status says whether the work could be done. How an iteration ended is a fact in a report (enum
+ * kr_stop), never an error.
  */
 #ifndef KRIGED_BASE_H
 #define KRIGED_BASE_H
@@ -68,7 +68,8 @@ const char *kr_status_title(kr_status status);
 int kr_status_http(kr_status status);
 kr_status kr_status_from_slug(const char *slug); /* KR_INTERNAL for an unknown slug */
 
-/* The first failure of a context. `pointer` is the JSON pointer of the culprit in the request ("" = all of it). */
+/* The first failure of a context. `pointer` is the JSON pointer of the culprit in the request ("" = all of
+ * it). */
 struct kr_error {
     kr_status status;
     char pointer[512];
@@ -100,11 +101,13 @@ void kr_ctx_clear_error(struct kr_ctx *ctx); /* after a caller dealt with a fail
 void kr_cancel(struct kr_ctx *ctx);
 /* CANCELLED or TIME_LIMIT when due, else OK. Called once an iteration by every solver and once a tile row. */
 kr_status kr_poll(struct kr_ctx *ctx) KR_MUST_CHECK;
-bool kr_due(const struct kr_ctx *ctx); /* the same question without an error, for loops inside OpenMP regions */
+bool kr_due(
+    const struct kr_ctx *ctx); /* the same question without an error, for loops inside OpenMP regions */
 
 /*
- * The arena. Memory is zeroed, aligned to 64 bytes, and lives until kr_release of an earlier mark or kr_ctx_fini:
- * nothing is freed one by one. NULL (with MEMORY_LIMIT recorded) when the budget or the machine is exhausted.
+ * The arena. Memory is zeroed, aligned to 64 bytes, and lives until kr_release of an earlier mark or
+ * kr_ctx_fini: nothing is freed one by one. NULL (with MEMORY_LIMIT recorded) when the budget or the machine
+ * is exhausted.
  */
 void *kr_alloc(struct kr_ctx *ctx, size_t count, size_t size);
 char *kr_strdup(struct kr_ctx *ctx, const char *text);
@@ -124,24 +127,25 @@ void kr_release(struct kr_ctx *ctx, struct kr_mark mark);
             return (ctx)->error.status;                                                                      \
     } while (0)
 
-void kr_blas_single_thread(void); /* called by kr_ctx_init: BLAS runs on one thread inside our own parallel tiles */
-int kr_thread(void);                /* number of the calling OpenMP thread */
+void kr_blas_single_thread(
+    void);               /* called by kr_ctx_init: BLAS runs on one thread inside our own parallel tiles */
+int kr_thread(void);     /* number of the calling OpenMP thread */
 double kr_seconds(void); /* monotonic clock, s */
 size_t kr_memory(void);  /* bytes that this process may use: machine and cgroup limit */
 int kr_cores(void);      /* cores that this process may use: affinity mask and cgroup quota, at least 1 */
 
 /*
- * Seeded random streams: xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64 from (seed, stream), so that
- * draws for different purposes never share numbers. Not for secrets.
+ * Seeded random streams: xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64 from (seed, stream), so
+ * that draws for different purposes never share numbers. Not for secrets.
  */
 struct kr_rng {
     uint64_t s[4];
 };
 void kr_rng_init(struct kr_rng *rng, uint64_t seed, uint64_t stream);
 uint64_t kr_rng_next(struct kr_rng *rng);
-double kr_rng_uniform(struct kr_rng *rng);                /* in [0, 1), 53 bits */
-uint64_t kr_rng_below(struct kr_rng *rng, uint64_t n);    /* in [0, n), unbiased; n > 0 */
-double kr_rng_normal(struct kr_rng *rng);                 /* standard normal, by Box and Muller */
+double kr_rng_uniform(struct kr_rng *rng);             /* in [0, 1), 53 bits */
+uint64_t kr_rng_below(struct kr_rng *rng, uint64_t n); /* in [0, n), unbiased; n > 0 */
+double kr_rng_normal(struct kr_rng *rng);              /* standard normal, by Box and Muller */
 void kr_rng_shuffle(struct kr_rng *rng, size_t n, size_t *items);
 
 #endif

@@ -15,9 +15,9 @@
 /* Rows are data rows, from 0; features are counted without the target, from 0. */
 struct kr_dataset {
     size_t n, d;
-    const double *x;              /* feature-major: x[k * n + i] is feature k of row i */
-    const double *y;              /* n targets */
-    const double *noise_variance; /* n known variances in the target's units squared, or NULL */
+    const double *x;                  /* feature-major: x[k * n + i] is feature k of row i */
+    const double *y;                  /* n targets */
+    const double *noise_variance;     /* n known variances in the target's units squared, or NULL */
     const char *const *feature_names; /* d names, unique */
     const char *target_name;
     void *mapping; /* set when x and y are mapped files: kr_dataset_unmap */
@@ -27,31 +27,36 @@ struct kr_csv_options {
     const char *target;         /* a name or an index as text; NULL = last column not otherwise named */
     const char *noise_variance; /* a name or index as text; NULL = none */
     bool drop_missing;          /* rows with an empty, NA or NaN cell are dropped instead of refused */
-    bool features_only;         /* every column is a feature: points to predict at. y and target_name stay NULL */
+    bool features_only; /* every column is a feature: points to predict at. y and target_name stay NULL */
 };
 
 /*
- * CSV (RFC 4180: quotes, CRLF; a UTF-8 byte-order mark is skipped; no trailing empty line needed). The first line is a
- * header when none of its cells is a number; otherwise features are named x1.. and the target y.
+ * CSV (RFC 4180: quotes, CRLF; a UTF-8 byte-order mark is skipped; no trailing empty line needed). The first
+ * line is a header when none of its cells is a number; otherwise features are named x1.. and the target y.
  * Errors name line and column ("line 7, column 3 (\"age\"): ..."): MALFORMED for ragged or unreadable text,
  * INVALID for non-finite numbers, unknown columns, fewer than 1 feature or 1 row, negative noise variances.
  * *dropped, when not NULL, receives the number of rows dropped. All memory from the arena.
  */
-kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t length, const struct kr_csv_options *options,
-                              struct kr_dataset *out, size_t *dropped) KR_MUST_CHECK;
+kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t length,
+                              const struct kr_csv_options *options, struct kr_dataset *out,
+                              size_t *dropped) KR_MUST_CHECK;
 
 /*
  * A directory with x.npy (d x n: one feature after the other, float64, C order), y.npy (n) and, when present,
- * noise.npy (n): NPY format 1.0, little-endian. Save writes and syncs the files into an existing empty directory, and the directory;
- * map opens them read-only without copying and checks shapes against file sizes (IO trouble: STORAGE; damage: INTERNAL).
- * Names are not in the files: feature_names and target_name stay as the caller sets them.
+ * noise.npy (n): NPY format 1.0, little-endian. Save writes and syncs the files into an existing empty
+ * directory, and the directory; map opens them read-only without copying and checks shapes against file sizes
+ * (IO trouble: STORAGE; damage: INTERNAL). Names are not in the files: feature_names and target_name stay as
+ * the caller sets them.
  */
-kr_status kr_dataset_save(struct kr_ctx *ctx, const struct kr_dataset *data, const char *directory) KR_MUST_CHECK;
+kr_status kr_dataset_save(struct kr_ctx *ctx, const struct kr_dataset *data,
+                          const char *directory) KR_MUST_CHECK;
 kr_status kr_dataset_map(struct kr_ctx *ctx, const char *directory, struct kr_dataset *out) KR_MUST_CHECK;
 void kr_dataset_unmap(struct kr_dataset *data);
 
-/* Row-major rows x cols to feature-major in the arena: the order in which JSON and CSV give and tiles want. */
-kr_status kr_transpose(struct kr_ctx *ctx, size_t rows, size_t cols, const double *in, double **out) KR_MUST_CHECK;
+/* Row-major rows x cols to feature-major in the arena: the order in which JSON and CSV give and tiles want.
+ */
+kr_status kr_transpose(struct kr_ctx *ctx, size_t rows, size_t cols, const double *in,
+                       double **out) KR_MUST_CHECK;
 
 /* What PUT /v1/datasets replies about each column (features, then the target), and its warnings in words. */
 #define KR_COLUMN_FIELDS(F, S)                                                                               \
@@ -62,22 +67,25 @@ kr_status kr_transpose(struct kr_ctx *ctx, size_t rows, size_t cols, const doubl
     F(S, REAL, sd, _, NULL, 0, 1e308, 0, "population standard deviation (divided by n)")
 KR_DECLARE(kr_column, KR_COLUMN_FIELDS);
 struct kr_summary {
-    struct kr_list columns;  /* struct kr_column */
-    struct kr_texts warnings; /* duplicated inputs, constant or identical columns, extreme scales, constant target */
+    struct kr_list columns; /* struct kr_column */
+    struct kr_texts
+        warnings; /* duplicated inputs, constant or identical columns, extreme scales, constant target */
 };
-kr_status kr_dataset_summary(struct kr_ctx *ctx, const struct kr_dataset *data, struct kr_summary *out) KR_MUST_CHECK;
+kr_status kr_dataset_summary(struct kr_ctx *ctx, const struct kr_dataset *data,
+                             struct kr_summary *out) KR_MUST_CHECK;
 
 /* group[i] = the first row with the same inputs as row i (bitwise, with -0 = 0). O(n d + n log n). */
 kr_status kr_dataset_groups(struct kr_ctx *ctx, const struct kr_dataset *data, size_t *group) KR_MUST_CHECK;
 
 /*
- * A seeded draw of max(1, round(fraction * npool)) of the pool's rows, groups (by group[row]) kept whole: shuffled groups
- * are taken while they fit, so the count is met exactly whenever enough single rows are there; when nothing fits,
- * the smallest group is taken. Sets taken[row] = true. INVALID, at `pointer`, when
+ * A seeded draw of max(1, round(fraction * npool)) of the pool's rows, groups (by group[row]) kept whole:
+ * shuffled groups are taken while they fit, so the count is met exactly whenever enough single rows are
+ * there; when nothing fits, the smallest group is taken. Sets taken[row] = true. INVALID, at `pointer`, when
  * nothing would be left in the pool.
  */
-kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group, double fraction,
-                            uint64_t seed, uint64_t stream, const char *pointer, bool *taken) KR_MUST_CHECK;
+kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
+                            double fraction, uint64_t seed, uint64_t stream, const char *pointer,
+                            bool *taken) KR_MUST_CHECK;
 
 /* Mean and population standard deviation (1 where it is 0 or not finite) of values[rows[i]]. */
 void kr_scaling(size_t nrows, const size_t *rows, const double *values, double *mean, double *sd);

@@ -1,18 +1,19 @@
 /*
- * FIELDS: an option is declared once, as a row. The C struct member, the default, the range check, the JSON codec,
- * the JSON Schema, OpenAPI and the manual all come from that row.
+ * FIELDS: an option is declared once, as a row. The C struct member, the default, the range check, the JSON
+ * codec, the JSON Schema, OpenAPI and the manual all come from that row.
  *
  *     #define KR_ADAM_FIELDS(F, S)                                                                          \
  *         F(S, REAL, learning_rate, _, "0.1", 0, 10, KR_OPEN_MIN, "step length in log-parameter units")  \
  *         F(S, INT, max_evaluations, _, "200", 0, 1e6, 0, "evaluations of loss and gradient at most")
- *     KR_DECLARE(kr_adam_options, KR_ADAM_FIELDS);                        in a header: struct and extern schema
- *     KR_DEFINE(kr_adam_options, KR_ADAM_FIELDS, "Adam (Kingma and Ba)"); in one source file
+ *     KR_DECLARE(kr_adam_options, KR_ADAM_FIELDS);                        in a header: struct and extern
+ * schema KR_DEFINE(kr_adam_options, KR_ADAM_FIELDS, "Adam (Kingma and Ba)"); in one source file
  *
- * F(S, kind, member, aux, default, min, max, flags, doc): S is the struct's tag; `aux` names the struct of an OBJECT, the registry of a VARIANT,
- * the list of a CHOICE, else _. `default` is text: a number, true or false, a name, or NULL for absent.
+ * F(S, kind, member, aux, default, min, max, flags, doc): S is the struct's tag; `aux` names the struct of an
+ * OBJECT, the registry of a VARIANT, the list of a CHOICE, else _. `default` is text: a number, true or
+ * false, a name, or NULL for absent.
  *
- * A registry lists the rows of a family (kernels, losses, ...): a method is one file that exports one row, whose
- * first member is a struct kr_type. A VARIANT is {"type": name, ...options of that row}.
+ * A registry lists the rows of a family (kernels, losses, ...): a method is one file that exports one row,
+ * whose first member is a struct kr_type. A VARIANT is {"type": name, ...options of that row}.
  */
 #ifndef KRIGED_FIELDS_H
 #define KRIGED_FIELDS_H
@@ -62,8 +63,8 @@ struct kr_type {
 };
 
 struct kr_registry {
-    const char *noun;                      /* "kernel", for messages and schema names */
-    const struct kr_type *const *rows;     /* NULL-terminated */
+    const char *noun;                  /* "kernel", for messages and schema names */
+    const struct kr_type *const *rows; /* NULL-terminated */
 };
 
 struct kr_field {
@@ -84,7 +85,8 @@ struct kr_schema {
     size_t count;
 };
 
-/* Values of the composite kinds. Everything they point to lives in the arena of the context that read them. */
+/* Values of the composite kinds. Everything they point to lives in the arena of the context that read them.
+ */
 struct kr_variant {
     const struct kr_type *type;
     void *options; /* struct of type->options */

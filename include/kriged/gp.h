@@ -7,8 +7,8 @@
  *   posterior   weights for prediction at new points
  *   metrics     what every evaluation and job reports, in the data's units
  *
- * Everything numerical is in standardised units unless it says "data units". Formulas: Rasmussen and Williams 2006, chapter 2, for
- * the posterior; the adjoints are in the file that computes them.
+ * Everything numerical is in standardised units unless it says "data units". Formulas: Rasmussen and Williams
+ * 2006, chapter 2, for the posterior; the adjoints are in the file that computes them.
  */
 #ifndef KRIGED_GP_H
 #define KRIGED_GP_H
@@ -16,7 +16,7 @@
 #include "kriged/data.h"
 #include "kriged/solve.h"
 
-/* ---- spec ------------------------------------------------------------------------------------------------------ */
+/* ---- spec ---- */
 
 extern const struct kr_registry kr_mean_registry;          /* rows are struct kr_mean_type */
 extern const struct kr_registry kr_loss_registry;          /* rows are struct kr_loss_type */
@@ -24,11 +24,13 @@ extern const struct kr_registry kr_validation_registry;    /* rows are struct kr
 extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
-    F(S, PARAM, variance, _, "0.1", 0, 1e30, 0, "variance of the observation noise (target's units squared); 0 only when fixed")
+    F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
+      "variance of the observation noise (target's units squared); 0 only when fixed")
 KR_DECLARE(kr_noise_spec, KR_NOISE_FIELDS);
 
 #define KR_STANDARDIZE_FIELDS(F, S)                                                                          \
-    F(S, BOOL, x, _, "true", 0, 0, 0, "features to mean 0 and population standard deviation 1 over all rows but the test rows") \
+    F(S, BOOL, x, _, "true", 0, 0, 0,                                                                        \
+      "features to mean 0 and population standard deviation 1 over all rows but the test rows")              \
     F(S, BOOL, y, _, "true", 0, 0, 0, "the target likewise")
 KR_DECLARE(kr_standardize_spec, KR_STANDARDIZE_FIELDS);
 
@@ -56,11 +58,12 @@ KR_DECLARE(kr_test_spec, KR_TEST_FIELDS);
 #define KR_GP_FIELDS(F, S)                                                                                   \
     F(S, OBJECT, model, kr_model_spec, NULL, 0, 0, KR_REQUIRED, "the Gaussian process")                      \
     F(S, OBJECT, objective, kr_objective_spec, NULL, 0, 0, KR_REQUIRED, "what is minimised")                 \
-    F(S, OPTIONAL, test, kr_test_spec, NULL, 0, 0, KR_OMIT, "rows kept from everything, standardisation included, and scored at the end") \
+    F(S, OPTIONAL, test, kr_test_spec, NULL, 0, 0, KR_OMIT,                                                  \
+      "rows kept from everything, standardisation included, and scored at the end")                          \
     F(S, OBJECT, solver, kr_solver_options, NULL, 0, 0, 0, "how linear systems are solved")
 KR_DECLARE(kr_gp_spec, KR_GP_FIELDS);
 
-/* ---- methods ---------------------------------------------------------------------------------------------------- */
+/* ---- methods ---- */
 
 /* m(x); theta and grad are the mean's own slices. */
 struct kr_mean_type {
@@ -72,13 +75,14 @@ struct kr_mean_type {
     void (*pull)(const double *theta, const struct kr_points *x, const double *weights, double *grad);
 };
 
-/* Mean over m held-out points of a loss that sees predictions and targets only; variance includes the noise. */
+/* Mean over m held-out points of a loss that sees predictions and targets only; variance includes the noise.
+ */
 struct kr_loss_type {
     struct kr_type base;
     bool needs_variance;
     bool by_logarithm; /* tuned by its logarithm (it is positive): steps and tolerances then have no scale */
-    void (*eval)(const void *options, size_t m, const double *y, const double *mean, const double *variance, double *value,
-                 double *mean_bar, double *variance_bar);
+    void (*eval)(const void *options, size_t m, const double *y, const double *mean, const double *variance,
+                 double *value, double *mean_bar, double *variance_bar);
 };
 
 /* Chooses held-out rows among those of the pool. */
@@ -91,10 +95,11 @@ struct kr_rows {
 struct kr_validation_type {
     struct kr_type base;
     const struct kr_ints *(*explicit_rows)(const void *options); /* NULL = it draws rows */
-    kr_status (*select)(struct kr_ctx *, const void *options, const struct kr_rows *, const char *pointer, bool *taken);
+    kr_status (*select)(struct kr_ctx *, const void *options, const struct kr_rows *, const char *pointer,
+                        bool *taken);
 };
 
-/* ---- gp --------------------------------------------------------------------------------------------------------- */
+/* ---- gp ---- */
 
 /* Some rows of the data, standardised; feature-major with ld = n. */
 struct kr_part {
@@ -113,18 +118,21 @@ struct kr_standardisation {
 struct kr_gp {
     const struct kr_gp_spec *spec;
     struct kr_standardisation scale;
-    double *x_spread, y_spread; /* standard deviations of the standardised columns: what default bounds follow */
-    struct kr_part train, validation, test, fit; /* fit = train and validation: what predictions condition on */
+    double *x_spread,
+        y_spread; /* standard deviations of the standardised columns: what default bounds follow */
+    struct kr_part train, validation, test,
+        fit; /* fit = train and validation: what predictions condition on */
     const struct kr_kernel *kernel;
     const struct kr_mean_type *mean;
-    size_t mean_first, noise_index; /* places in theta */
+    size_t mean_first, noise_index;  /* places in theta */
     struct kr_parameters parameters; /* of theta: the kernel tree, the mean, the noise */
     double *start;                   /* theta of the request */
 };
 
 /*
- * Gives every row its role, standardises, builds the kernel. The spec is borrowed; the data may go afterwards. INVALID with the pointer for rows out of
- * range, given twice or in two roles, fewer than 2 training rows or 1 held-out row, features that are not there.
+ * Gives every row its role, standardises, builds the kernel. The spec is borrowed; the data may go
+ * afterwards. INVALID with the pointer for rows out of range, given twice or in two roles, fewer than 2
+ * training rows or 1 held-out row, features that are not there.
  */
 kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                      struct kr_gp *out) KR_MUST_CHECK;
@@ -137,36 +145,39 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     F(S, REAL, gradient, _, NULL, -1e308, 1e308, KR_NULL, "derivative of the loss by the value")             \
     F(S, BOOL, fixed, _, "false", 0, 0, 0, "kept by tuning")
 KR_DECLARE(kr_parameter_report, KR_PARAMETER_REPORT_FIELDS);
-kr_status kr_parameters_report(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const double *gradient,
-                               struct kr_list *out) KR_MUST_CHECK;
+kr_status kr_parameters_report(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                               const double *gradient, struct kr_list *out) KR_MUST_CHECK;
 
 /* A parameter's value in the data's units; NaN where there is none that is exact. */
 double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value);
 /*
- * Bounds of a parameter: as given, else by default for standardised data variance and noise [1e-4, 1e4], lengthscale
- * [1e-2, 1e4]; without standardisation these times the variance of the target, the standard deviations of the
- * features. A mean is unbounded.
+ * Bounds of a parameter: as given, else by default for standardised data variance and noise [1e-4, 1e4],
+ * lengthscale [1e-2, 1e4]; without standardisation these times the variance of the target, the standard
+ * deviations of the features. A mean is unbounded.
  */
 void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper);
 
-/* ---- objective -------------------------------------------------------------------------------------------------- */
+/* ---- objective ---- */
 
 #define KR_METRICS_FIELDS(F, S)                                                                              \
     F(S, REAL, rmse, _, NULL, 0, 1e308, KR_OMIT, "root mean squared error, target's units")                  \
     F(S, REAL, mae, _, NULL, 0, 1e308, KR_OMIT, "mean absolute error, target's units")                       \
-    F(S, REAL, smse, _, NULL, 0, 1e308, KR_OMIT, "mean squared error over the variance of the scored targets") \
-    F(S, REAL, nlpd, _, NULL, -1e308, 1e308, KR_OMIT, "mean negative log predictive density, target's units") \
-    F(S, REAL, msll, _, NULL, -1e308, 1e308, KR_OMIT, "nlpd minus that of a normal with mean and variance of the training targets") \
+    F(S, REAL, smse, _, NULL, 0, 1e308, KR_OMIT,                                                             \
+      "mean squared error over the variance of the scored targets")                                          \
+    F(S, REAL, nlpd, _, NULL, -1e308, 1e308, KR_OMIT,                                                        \
+      "mean negative log predictive density, target's units")                                                \
+    F(S, REAL, msll, _, NULL, -1e308, 1e308, KR_OMIT,                                                        \
+      "nlpd minus that of a normal with mean and variance of the training targets")                          \
     F(S, REAL, crps, _, NULL, 0, 1e308, KR_OMIT, "mean continuous ranked probability score, target's units") \
     F(S, REAL, coverage_50, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 50 % interval")         \
     F(S, REAL, coverage_90, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 90 % interval")         \
     F(S, REAL, coverage_95, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 95 % interval")
 KR_DECLARE(kr_metrics, KR_METRICS_FIELDS);
 
-/* Standardised predictions and targets in, data units out. variance = NULL leaves all but the first three NaN. `fitted` gave the
- * predictions (msll). */
-void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted, const double *mean,
-                     const double *variance, struct kr_metrics *out);
+/* Standardised predictions and targets in, data units out. variance = NULL leaves all but the first three
+ * NaN. `fitted` gave the predictions (msll). */
+void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                     const double *mean, const double *variance, struct kr_metrics *out);
 
 /* z with P(Z <= z) = p for a standard normal Z; p in (0, 1). */
 double kr_normal_quantile(double p);
@@ -180,11 +191,12 @@ struct kr_evaluation {
 };
 
 /*
- * The loss at theta and, when grad is not NULL, its gradient by theta (natural values). All memory comes from the arena and is released.
- * `variance`: predict the variance although the loss does not need it, for the metrics.
- * NON_FINITE when the loss or its gradient is not finite; NOT_POSITIVE_DEFINITE; a solve that did not reach its tolerance is a fact
- * in the report. Cost with m validation and n training rows: mean only, 2 solves with one column, 4 passes over tiles; with the variance, one
- * block solve with 1 + m columns, and 3 n m doubles.
+ * The loss at theta and, when grad is not NULL, its gradient by theta (natural values). All memory comes from
+ * the arena and is released. `variance`: predict the variance although the loss does not need it, for the
+ * metrics. NON_FINITE when the loss or its gradient is not finite; NOT_POSITIVE_DEFINITE; a solve that did
+ * not reach its tolerance is a fact in the report. Cost with m validation and n training rows: mean only, 2
+ * solves with one column, 4 passes over tiles; with the variance, one block solve with 1 + m columns, and 3 n
+ * m doubles.
  */
 kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
                             struct kr_evaluation *out, double *grad) KR_MUST_CHECK;
@@ -196,7 +208,7 @@ kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool var
 kr_status kr_require_converged(struct kr_ctx *ctx, const struct kr_solver_options *options,
                                const struct kr_solve_report *report) KR_MUST_CHECK;
 
-/* ---- posterior -------------------------------------------------------------------------------------------------- */
+/* ---- posterior ---- */
 
 /* Everything that prediction needs, standardised; from a gp at theta or from a stored model. */
 struct kr_posterior {
@@ -209,18 +221,22 @@ struct kr_posterior {
     const double *alpha; /* (K + noise)^-1 (y - m) */
     const struct kr_solver_options *solver;
 };
-/* Conditions on `part` (gp->fit for what a job leaves, gp->train for validation). alpha lives in the arena. */
-kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part, const double *theta,
-                            struct kr_posterior *out, struct kr_solve_report *report) KR_MUST_CHECK;
-/*
- * Mean and, unless NULL, variance of new observations at x (noise variances of their own in `noise`, or NULL); `observe` = false leaves
- * the noise out. O(n d) a point for the mean; for the variance one solve a point, in blocks.
+/* Conditions on `part` (gp->fit for what a job leaves, gp->train for validation). alpha lives in the arena.
  */
-kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *posterior, const struct kr_points *x,
-                               const double *noise, bool observe, double *mean, double *variance,
-                               struct kr_solve_report *report) KR_MUST_CHECK;
+kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,
+                            const double *theta, struct kr_posterior *out,
+                            struct kr_solve_report *report) KR_MUST_CHECK;
+/*
+ * Mean and, unless NULL, variance of new observations at x (noise variances of their own in `noise`, or
+ * NULL); `observe` = false leaves the noise out. O(n d) a point for the mean; for the variance one solve a
+ * point, in blocks.
+ */
+kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                               const struct kr_points *x, const double *noise, bool observe, double *mean,
+                               double *variance, struct kr_solve_report *report) KR_MUST_CHECK;
 /* Metrics of `scored` when conditioned on `fitted`, all nine. */
-kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted, const struct kr_part *scored,
-                      const double *theta, struct kr_metrics *out) KR_MUST_CHECK;
+kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted,
+                      const struct kr_part *scored, const double *theta,
+                      struct kr_metrics *out) KR_MUST_CHECK;
 
 #endif

@@ -34,12 +34,12 @@ enum kr_unit {
 
 /* One entry of theta. */
 struct kr_parameter {
-    char *name;          /* path in the model: kernel.kernels[1].lengthscale[3] */
-    char *pointer;       /* JSON pointer of its value in the request */
+    char *name;    /* path in the model: kernel.kernels[1].lengthscale[3] */
+    char *pointer; /* JSON pointer of its value in the request */
     enum kr_unit unit;
-    bool positive;       /* tuned by its logarithm */
-    bool exact_unit;     /* data units are exact: not inside a product */
-    size_t nfeatures;    /* LENGTH: the features that it scales (several when shared) */
+    bool positive;    /* tuned by its logarithm */
+    bool exact_unit;  /* data units are exact: not inside a product */
+    size_t nfeatures; /* LENGTH: the features that it scales (several when shared) */
     const size_t *features;
     struct kr_param_value spec; /* start value, fixed, bounds as given */
 };
@@ -67,17 +67,18 @@ struct kr_kernel_type {
     bool multiplies;                              /* its children's variances have no units of their own */
     size_t (*buffers)(const struct kr_kernel *);  /* tiles of scratch that eval and pull need; NULL = none */
     /* K[i * n + j] = k(x_i, z_j) */
-    void (*eval)(const struct kr_kernel *, const double *theta, const struct kr_tile *, double *K, double *scratch);
-    /* grad[p] += sum_ij W[i * n + j] dk(x_i, z_j)/dtheta_p */
-    void (*pull)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W, double *grad,
+    void (*eval)(const struct kr_kernel *, const double *theta, const struct kr_tile *, double *K,
                  double *scratch);
+    /* grad[p] += sum_ij W[i * n + j] dk(x_i, z_j)/dtheta_p */
+    void (*pull)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W,
+                 double *grad, double *scratch);
 };
 
 struct kr_kernel {
     const struct kr_kernel_type *type;
-    size_t first;     /* its own parameters start at theta[first]; children follow */
-    size_t nparams;   /* own parameters */
-    size_t nlengths;  /* lengthscales: 1 or nfeatures */
+    size_t first;    /* its own parameters start at theta[first]; children follow */
+    size_t nparams;  /* own parameters */
+    size_t nlengths; /* lengthscales: 1 or nfeatures */
     size_t nfeatures;
     const size_t *features;
     size_t nkernels;
@@ -88,22 +89,24 @@ struct kr_kernel {
 extern const struct kr_registry kr_kernel_registry; /* rows are struct kr_kernel_type */
 
 /*
- * Builds the tree of a spec over d features and appends its parameters, in tree order. `pointer` is the spec's place in
- * the request ("/model/kernel"), `path` its name ("kernel"). INVALID for features that are not there, arrays of a wrong length.
+ * Builds the tree of a spec over d features and appends its parameters, in tree order. `pointer` is the
+ * spec's place in the request ("/model/kernel"), `path` its name ("kernel"). INVALID for features that are
+ * not there, arrays of a wrong length.
  */
-kr_status kr_kernel_build(struct kr_ctx *ctx, const struct kr_variant *spec, size_t d, const char *const *feature_names,
-                          const char *pointer, const char *path, struct kr_parameters *parameters,
-                          struct kr_kernel **out) KR_MUST_CHECK;
+kr_status kr_kernel_build(struct kr_ctx *ctx, const struct kr_variant *spec, size_t d,
+                          const char *const *feature_names, const char *pointer, const char *path,
+                          struct kr_parameters *parameters, struct kr_kernel **out) KR_MUST_CHECK;
 
 /* Appends one parameter; a NULL name or pointer has failed earlier. */
-kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters, struct kr_parameter parameter) KR_MUST_CHECK;
+kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters,
+                            struct kr_parameter parameter) KR_MUST_CHECK;
 
 /* Doubles of scratch that one thread needs for tiles of up to KR_TILE x KR_TILE. */
 size_t kr_kernel_scratch(const struct kr_kernel *kernel);
 
 /* out[i] = k(x_i, x_i); and its weighted derivative. O(n d). */
-void kr_kernel_diagonal(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x, double *scratch,
-                        double *out);
+void kr_kernel_diagonal(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
+                        double *scratch, double *out);
 void kr_kernel_diagonal_pull(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
                              const double *weights, double *scratch, double *grad);
 

@@ -1,9 +1,10 @@
 /*
  * solve: X = A^-1 B by interchangeable methods, and the one function that differentiates a solve.
  *
- * A method gives corrections; the driver (kr_solver_solve) owns the true residual: it forms R = B - A X with the operator
- * itself, asks the method again for the columns that are not there yet, and stops when the tolerance holds for the true
- * residual, when another round no longer helps, or when the method gives up. So what a report says was measured.
+ * A method gives corrections; the driver (kr_solver_solve) owns the true residual: it forms R = B - A X with
+ * the operator itself, asks the method again for the columns that are not there yet, and stops when the
+ * tolerance holds for the true residual, when another round no longer helps, or when the method gives up. So
+ * what a report says was measured.
  */
 #ifndef KRIGED_SOLVE_H
 #define KRIGED_SOLVE_H
@@ -30,13 +31,17 @@ extern const struct kr_registry kr_preconditioner_registry; /* "auto" and "none"
 extern const char *const kr_precision_names[];
 
 #define KR_SOLVER_FIELDS(F, S)                                                                               \
-    F(S, ROW, type, kr_solver, "auto", 0, 0, 0, "method; auto: cholesky where the matrix fits and is small enough, else cg") \
+    F(S, ROW, type, kr_solver, "auto", 0, 0, 0,                                                              \
+      "method; auto: cholesky where the matrix fits and is small enough, else cg")                           \
     F(S, REAL, rtol, _, "1e-8", 1e-15, 1, KR_OPEN_MAX, "largest |b - A x|/|b| of any column, measured")      \
-    F(S, VARIANT, preconditioner, kr_preconditioner, "auto", 0, 0, 0, "preconditioner of the iterative methods")  \
+    F(S, VARIANT, preconditioner, kr_preconditioner, "auto", 0, 0, 0,                                        \
+      "preconditioner of the iterative methods")                                                             \
     F(S, CHOICE, precision, kr_precision, "auto", 0, 0, 0, "arithmetic; auto is double")                     \
     F(S, INT, max_iterations, _, "0", 0, 1e9, 0, "iterations of one solve at most; 0: by method and size")   \
-    F(S, INT, memory_bytes, _, NULL, 1e6, 1e15, KR_OMIT, "memory of one evaluation at most; absent: the limit of the worker") \
-    F(S, REAL, seconds, _, NULL, 0, 1e9, KR_OPEN_MIN | KR_OMIT, "time of one evaluation at most; absent: no limit")
+    F(S, INT, memory_bytes, _, NULL, 1e6, 1e15, KR_OMIT,                                                     \
+      "memory of one evaluation at most; absent: the limit of the worker")                                   \
+    F(S, REAL, seconds, _, NULL, 0, 1e9, KR_OPEN_MIN | KR_OMIT,                                              \
+      "time of one evaluation at most; absent: no limit")
 KR_DECLARE(kr_solver_options, KR_SOLVER_FIELDS);
 
 /* What the solves of one evaluation did, added up; residual is the largest of any column. */
@@ -58,11 +63,11 @@ struct kr_solver_type {
     size_t columns;                      /* right-hand sides at a time at most */
     kr_status (*open)(struct kr_ctx *, struct kr_solver *); /* NULL = nothing to prepare */
     /*
-     * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is zero.
-     * Sets the worst stop and adds its iterations and products to the report.
+     * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is
+     * zero. Sets the worst stop and adds its iterations and products to the report.
      */
-    kr_status (*correct)(struct kr_ctx *, const struct kr_solver *, size_t k, const double *R, const double *rtol, double *D,
-                         struct kr_solve_report *);
+    kr_status (*correct)(struct kr_ctx *, const struct kr_solver *, size_t k, const double *R,
+                         const double *rtol, double *D, struct kr_solve_report *);
 };
 
 /* A method prepared for one operator (square, symmetric positive definite for cholesky and cg). */
@@ -74,7 +79,8 @@ struct kr_solver {
     void *state;
 };
 
-/* Picks the method (`auto` says why in its reason) and prepares it: cholesky factorises here. NOT_POSITIVE_DEFINITE. */
+/* Picks the method (`auto` says why in its reason) and prepares it: cholesky factorises here.
+ * NOT_POSITIVE_DEFINITE. */
 kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
                          struct kr_solver *out) KR_MUST_CHECK;
 /* The method that `auto` takes for n unknowns with `bytes` of memory (0 = unlimited), and why. */
@@ -82,12 +88,14 @@ const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *op
                                               const char **reason);
 
 /*
- * X = A^-1 B, k columns (n x k). Cost: the method's, plus one product a round for the true residual. residual (n x k), when not NULL,
- * receives B - A X. A tolerance not reached is a fact in the report (stop), not an error.
+ * X = A^-1 B, k columns (n x k). Cost: the method's, plus one product a round for the true residual. residual
+ * (n x k), when not NULL, receives B - A X. A tolerance not reached is a fact in the report (stop), not an
+ * error.
  */
-kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B, double *X,
-                          double *residual, struct kr_solve_report *report) KR_MUST_CHECK;
-/* Did all solves of the report end within their tolerance (or at the limit of double precision below 1e-6)? */
+kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B,
+                          double *X, double *residual, struct kr_solve_report *report) KR_MUST_CHECK;
+/* Did all solves of the report end within their tolerance (or at the limit of double precision below 1e-6)?
+ */
 bool kr_solve_converged(const struct kr_solve_report *report);
 
 /*
@@ -95,10 +103,11 @@ bool kr_solve_converged(const struct kr_solve_report *report);
  *
  *     B_bar = A^-T X_bar,      theta_bar += -pull(B_bar, X)
  *
- * X_bar = NULL says that B_bar is already known (a linear combination of earlier solutions), so no solve is needed.
- * One solve with k columns and one pull.
+ * X_bar = NULL says that B_bar is already known (a linear combination of earlier solutions), so no solve is
+ * needed. One solve with k columns and one pull.
  */
-kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X, const double *X_bar,
-                        double *B_bar, double *grad, struct kr_solve_report *report) KR_MUST_CHECK;
+kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X,
+                        const double *X_bar, double *B_bar, double *grad,
+                        struct kr_solve_report *report) KR_MUST_CHECK;
 
 #endif

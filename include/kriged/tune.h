@@ -1,7 +1,8 @@
 /*
  * tune: the loop that tunes hyperparameters. A spec goes in, events come out; no threads, files or sockets.
  *
- * A run resumed from the checkpoint of any step takes the same further steps, to the last bit (a stop by seconds excepted).
+ * A run resumed from the checkpoint of any step takes the same further steps, to the last bit (a stop by
+ * seconds excepted).
  */
 #ifndef KRIGED_TUNE_H
 #define KRIGED_TUNE_H
@@ -31,7 +32,8 @@ extern const char *const kr_tune_stop_names[];
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss so far")                             \
     F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL,                                                    \
-      "largest entry of the projected gradient of what is minimised (mse: its logarithm) by the log-parameters") \
+      "largest entry of the projected gradient of what is minimised (mse: its logarithm) by the "            \
+      "log-parameters")                                                                                      \
     F(S, VALUES, parameters, _, NULL, 0, 0, 0, "values of all hyperparameters here, by name")                \
     F(S, OBJECT, solver, kr_solve_report, NULL, 0, 0, 0, "what the linear solves of this evaluation did")    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run so far")
@@ -53,7 +55,8 @@ KR_DECLARE(kr_warning, KR_WARNING_FIELDS);
     F(S, REAL, seconds_left, _, NULL, 0, 1e15, KR_NULL, "until the limit of evaluations or of time, at most")
 KR_DECLARE(kr_progress, KR_PROGRESS_FIELDS);
 
-/* One event: a warning, or a step with its progress and the checkpoint from which a run continues after it. */
+/* One event: a warning, or a step with its progress and the checkpoint from which a run continues after it.
+ */
 struct kr_tune_event {
     const struct kr_warning *warning;
     const struct kr_step *step;
@@ -64,7 +67,8 @@ struct kr_tune_event {
 typedef void kr_tune_sink(void *self, const struct kr_tune_event *event);
 
 #define KR_SCORES_FIELDS(F, S)                                                                               \
-    F(S, OPTIONAL, validation, kr_metrics, NULL, 0, 0, KR_OMIT, "of the validation rows, given the training rows") \
+    F(S, OPTIONAL, validation, kr_metrics, NULL, 0, 0, KR_OMIT,                                              \
+      "of the validation rows, given the training rows")                                                     \
     F(S, OPTIONAL, test, kr_metrics, NULL, 0, 0, KR_OMIT, "of the test rows, given all others")
 KR_DECLARE(kr_scores, KR_SCORES_FIELDS);
 #define KR_TUNE_METRICS_FIELDS(F, S)                                                                         \
@@ -87,13 +91,14 @@ KR_DECLARE(kr_tune_result, KR_TUNE_RESULT_FIELDS);
 kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp) KR_MUST_CHECK;
 
 /*
- * Minimises the objective of `gp` over its free parameters, by `optimizer` (a row of kr_optimizer_registry). `checkpoint` = what a step event
- * carried, or NULL to begin. *theta (in the arena): the best parameters. A trial point where the loss cannot be computed shortens the step and is
- * a warning; at the start it is the failure of the run. CANCELLED, TIME_LIMIT and MEMORY_LIMIT end it too. INTERNAL for a
- * checkpoint of another run.
+ * Minimises the objective of `gp` over its free parameters, by `optimizer` (a row of kr_optimizer_registry).
+ * `checkpoint` = what a step event carried, or NULL to begin. *theta (in the arena): the best parameters. A
+ * trial point where the loss cannot be computed shortens the step and is a warning; at the start it is the
+ * failure of the run. CANCELLED, TIME_LIMIT and MEMORY_LIMIT end it too. INTERNAL for a checkpoint of another
+ * run.
  */
-kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer, size_t ncheckpoint,
-                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out,
-                  const double **theta) KR_MUST_CHECK;
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer,
+                  size_t ncheckpoint, const double *checkpoint, kr_tune_sink *sink, void *self,
+                  struct kr_tune_result *out, const double **theta) KR_MUST_CHECK;
 
 #endif

@@ -36,7 +36,8 @@ static kr_status open_parts(struct kr_ctx *ctx, struct kr_api *api)
         log_line(NULL, "workers times threads are more than the cores: everything will be slower");
     KR_TRY(kr_store_open(ctx, config->directory, &api->store));
     KR_TRY(kr_jobs_open(ctx,
-                        &(struct kr_jobs_config){.store = api->store, .workers = workers, .threads = threads, .log = log_line},
+                        &(struct kr_jobs_config){
+                            .store = api->store, .workers = workers, .threads = threads, .log = log_line},
                         &api->jobs));
     const struct kr_http_config http = {.host = config->host,
                                         .port = config->port,
@@ -52,7 +53,8 @@ kr_status kr_api_open(struct kr_ctx *ctx, const struct kr_api_config *config, st
 {
     if (!is_loopback(config->host) && !config->insecure)
         return kr_fail(ctx, KR_INVALID, "/listen",
-                       "%.100s is not a loopback address, and nobody has to identify himself: --insecure listens there all the same",
+                       "%.100s is not a loopback address, and nobody has to identify himself: --insecure "
+                       "listens there all the same",
                        config->host);
     struct kr_api *api = calloc(1, sizeof *api);
     if (!api || sodium_init() < 0) {

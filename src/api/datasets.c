@@ -16,8 +16,9 @@ static kr_status describe(struct kr_exchange *x, const struct kr_upload *upload,
     KR_ALLOC(x->ctx, warnings, summary.warnings.count + 1);
     struct kr_texts said = {0, warnings};
     if (upload->dropped)
-        warnings[said.count++] = kr_printf(x->ctx, "%zu rows with a missing value were left out; row indices count those that remain",
-                                           upload->dropped);
+        warnings[said.count++] = kr_printf(
+            x->ctx, "%zu rows with a missing value were left out; row indices count those that remain",
+            upload->dropped);
     for (size_t i = 0; i < summary.warnings.count; i++)
         warnings[said.count++] = summary.warnings.items[i];
     const struct kr_dataset_view view = {.name = name,

@@ -1,6 +1,6 @@
 /*
- * The checks that every route has, in this order: path, method, query parameters, media types of body and reply. Then the
- * handler; its failure becomes a problem document.
+ * The checks that every route has, in this order: path, method, query parameters, media types of body and
+ * reply. Then the handler; its failure becomes a problem document.
  */
 #include "api/dispatch.h"
 #include "api/routes.h"
@@ -13,7 +13,8 @@
 enum { UNASKED_BODY = 4096 /* bytes that are read and left alone where no body is wanted */ };
 
 /* Does the pattern "/v1/datasets/{name}" fit these segments? */
-static bool fits(const char *pattern, const char *const *segments, int count, const char *params[KR_MAX_PARAMS])
+static bool fits(const char *pattern, const char *const *segments, int count,
+                 const char *params[KR_MAX_PARAMS])
 {
     int nparams = 0;
     if (strcmp(pattern, "/") == 0)
@@ -64,11 +65,12 @@ static kr_status check_query(struct kr_exchange *x)
         while (row && row->name && strcmp(row->name, name) != 0)
             row++;
         if (!row || !row->name)
-            return kr_fail(x->ctx, KR_INVALID, kr_printf(x->ctx, "/%.60s", name), "is not a query parameter of %s %s", x->route->method,
-                           x->route->path);
+            return kr_fail(x->ctx, KR_INVALID, kr_printf(x->ctx, "/%.60s", name),
+                           "is not a query parameter of %s %s", x->route->method, x->route->path);
         for (int j = 0; j < i; j++)
             if (strcmp(request->query[j].name, name) == 0)
-                return kr_fail(x->ctx, KR_INVALID, kr_printf(x->ctx, "/%.60s", name), "is given twice in the query");
+                return kr_fail(x->ctx, KR_INVALID, kr_printf(x->ctx, "/%.60s", name),
+                               "is given twice in the query");
     }
     return KR_OK;
 }
@@ -76,19 +78,23 @@ static kr_status check_query(struct kr_exchange *x)
 /* Finds the body's row; a body without a Content-Type is of the first one. */
 static kr_status check_media(struct kr_exchange *x)
 {
-    const char *type = kr_http_header(x->request, "Content-Type"), *encoding = kr_http_header(x->request, "Content-Encoding");
+    const char *type = kr_http_header(x->request, "Content-Type"),
+               *encoding = kr_http_header(x->request, "Content-Encoding");
     const struct kr_body_row *body = x->route->bodies;
     char known[160] = "";
     if (encoding && strcasecmp(encoding, "identity") != 0)
-        return kr_fail(x->ctx, KR_UNSUPPORTED_MEDIA_TYPE, "", "Content-Encoding must be identity, got \"%.60s\"", encoding);
+        return kr_fail(x->ctx, KR_UNSUPPORTED_MEDIA_TYPE, "",
+                       "Content-Encoding must be identity, got \"%.60s\"", encoding);
     if (!body)
         return KR_OK;
     for (; body->media; body++) {
         if (!type || kr_media_is(type, body->media))
             return x->media = body->media, KR_OK;
-        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", *known ? " or " : "", body->media);
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", *known ? " or " : "",
+                 body->media);
     }
-    return kr_fail(x->ctx, KR_UNSUPPORTED_MEDIA_TYPE, "", "Content-Type must be %s, got \"%.80s\"", known, type);
+    return kr_fail(x->ctx, KR_UNSUPPORTED_MEDIA_TYPE, "", "Content-Type must be %s, got \"%.80s\"", known,
+                   type);
 }
 
 static kr_status check_accept(struct kr_exchange *x)
@@ -100,7 +106,9 @@ static kr_status check_accept(struct kr_exchange *x)
         if (reply->media && kr_accepts(accept, reply->media))
             return KR_OK;
     }
-    return any ? kr_fail(x->ctx, KR_NOT_ACCEPTABLE, "", "none of the reply's media types is in Accept: %.80s", accept) : KR_OK;
+    return any ? kr_fail(x->ctx, KR_NOT_ACCEPTABLE, "", "none of the reply's media types is in Accept: %.80s",
+                         accept)
+               : KR_OK;
 }
 
 static kr_status handle(struct kr_exchange *x)
@@ -111,7 +119,8 @@ static kr_status handle(struct kr_exchange *x)
     if (!x->route && allow) {
         kr_http_reply_header(x->reply, "Allow", "%s", allow);
         free(allow);
-        return kr_fail(x->ctx, KR_METHOD_NOT_ALLOWED, "", "%.20s does not apply to %.200s", request->method, request->path);
+        return kr_fail(x->ctx, KR_METHOD_NOT_ALLOWED, "", "%.20s does not apply to %.200s", request->method,
+                       request->path);
     }
     if (!x->route)
         return kr_fail(x->ctx, KR_NOT_FOUND, "", "there is nothing at %.200s", request->path);
@@ -131,7 +140,8 @@ void kr_dispatch(void *self, struct kr_http_request *request, struct kr_http_rep
     kr_ctx_fini(&ctx);
 }
 
-size_t kr_dispatch_max_body(void *self, const char *method, const char *path, const char *content_type, bool *required)
+size_t kr_dispatch_max_body(void *self, const char *method, const char *path, const char *content_type,
+                            bool *required)
 {
     /* Only lengths matter here: names are taken as they are, still encoded. */
     const char *segments[KR_HTTP_MAX_SEGMENTS], *params[KR_MAX_PARAMS];

@@ -1,6 +1,6 @@
 /*
- * /v1/jobs/{id}/events: a stream that reads the store after the last event it has sent. It keeps no events of its own, so a slow reader
- * costs nothing; it is woken after each commit.
+ * /v1/jobs/{id}/events: a stream that reads the store after the last event it has sent. It keeps no events of
+ * its own, so a slow reader costs nothing; it is woken after each commit.
  */
 #include "api/routes.h"
 
@@ -37,8 +37,8 @@ static void closed(void *self)
 static void print_event(FILE *out, const struct events *events, const struct kr_event_row *row)
 {
     if (events->lines)
-        fprintf(out, "{\"id\":%llu,\"event\":\"%s\",\"created_at\":\"%s\",\"data\":%s}\n", (unsigned long long)row->id, row->kind,
-                row->created_at, row->data);
+        fprintf(out, "{\"id\":%llu,\"event\":\"%s\",\"created_at\":\"%s\",\"data\":%s}\n",
+                (unsigned long long)row->id, row->kind, row->created_at, row->data);
     else
         fprintf(out, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)row->id, row->kind, row->data);
 }
@@ -48,7 +48,8 @@ static bool print_news(struct kr_ctx *ctx, struct events *events, FILE *out)
 {
     struct kr_event_row *rows;
     size_t count;
-    if (kr_store_events(ctx, events->api->store, events->job, events->after, EVENTS_AT_A_TIME, &count, &rows) != KR_OK)
+    if (kr_store_events(ctx, events->api->store, events->job, events->after, EVENTS_AT_A_TIME, &count,
+                        &rows) != KR_OK)
         return true; /* deleted, or a store that fails: the client comes back */
     for (size_t i = 0; i < count; i++) {
         print_event(out, events, &rows[i]);
@@ -88,13 +89,15 @@ static void pull(void *self, struct kr_http_chunk *chunk)
 /* Last-Event-ID, which a reconnecting client sends beside the address it began with, goes before ?after=. */
 static kr_status read_after(struct kr_exchange *x, uint64_t *after)
 {
-    const char *header = kr_http_header(x->request, "Last-Event-ID"), *query = kr_http_query(x->request, "after");
+    const char *header = kr_http_header(x->request, "Last-Event-ID"),
+               *query = kr_http_query(x->request, "after");
     const char *text = header && *header ? header : query;
     *after = 0;
     if (!text)
         return KR_OK;
     if (!*text || strlen(text) > 15 || strspn(text, "0123456789") != strlen(text))
-        return kr_fail(x->ctx, KR_INVALID, text == query ? "/after" : "", "%s must be the id of an event, got \"%.40s\"",
+        return kr_fail(x->ctx, KR_INVALID, text == query ? "/after" : "",
+                       "%s must be the id of an event, got \"%.40s\"",
                        text == query ? "after" : "Last-Event-ID", text);
     *after = strtoull(text, NULL, 10);
     return KR_OK;
@@ -136,8 +139,8 @@ kr_status kr_handle_job_events(struct kr_exchange *x)
     KR_TRY(read_after(x, &after));
     KR_TRY(kr_store_job_get(x->ctx, x->api->store, x->params[0], &row));
     if (after > row.last_event)
-        return kr_fail(x->ctx, KR_INVALID, "", "the job has no event %llu yet: its last is %llu", (unsigned long long)after,
-                       (unsigned long long)row.last_event);
+        return kr_fail(x->ctx, KR_INVALID, "", "the job has no event %llu yet: its last is %llu",
+                       (unsigned long long)after, (unsigned long long)row.last_event);
     if (kr_job_state_finished(row.state) && after == row.last_event) {
         x->reply->status = 204;
         return KR_OK;

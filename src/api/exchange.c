@@ -56,7 +56,8 @@ kr_status kr_read_page(struct kr_exchange *x, struct kr_page *page)
     char *end;
     const unsigned long value = strtoul(size, &end, 10);
     if (size[0] < '0' || size[0] > '9' || *end || value < 1 || value > MOST_PAGE)
-        return kr_fail(x->ctx, KR_INVALID, "/page_size", "must be an integer from 1 to %d, got \"%.40s\"", MOST_PAGE, size);
+        return kr_fail(x->ctx, KR_INVALID, "/page_size", "must be an integer from 1 to %d, got \"%.40s\"",
+                       MOST_PAGE, size);
     page->size = value;
     return KR_OK;
 }
@@ -77,12 +78,15 @@ json_t *kr_stored_json(const char *text)
 
 kr_status kr_check_name(struct kr_ctx *ctx, const char *name, const char *pointer)
 {
-    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789", others[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+    static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789",
+                      others[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
     const size_t length = strlen(name);
     if (length >= 1 && length <= 64 && strchr(first, name[0]) && strspn(name, others) == length)
         return KR_OK;
     return kr_fail(ctx, KR_INVALID, pointer,
-                   "must be a name of 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\", beginning with a letter or digit, got \"%.80s\"", name);
+                   "must be a name of 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\", beginning with a letter "
+                   "or digit, got \"%.80s\"",
+                   name);
 }
 
 kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **out)
@@ -94,6 +98,7 @@ kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **o
         kr_ctx_clear_error(x->ctx);
         return kr_fail(x->ctx, KR_NOT_FOUND, "/dataset", "there is no data set called \"%.80s\"", name);
     }
-    *out = json_pack("{s:s, s:s, s:o}", "name", row.name, "directory", row.directory, "meta", kr_stored_json(row.meta));
+    *out = json_pack("{s:s, s:s, s:o}", "name", row.name, "directory", row.directory, "meta",
+                     kr_stored_json(row.meta));
     return *out ? KR_OK : kr_fail(x->ctx, KR_UNAVAILABLE, "", "there is no memory for the request");
 }

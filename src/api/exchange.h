@@ -33,12 +33,14 @@ typedef kr_status kr_handler(struct kr_exchange *x);
 /* Sends `json` (stolen; NULL = no memory). A GET gets an ETag, and 304 when the client has it. */
 kr_status kr_send_json(struct kr_exchange *x, int status, json_t *json) KR_MUST_CHECK;
 /* The body as a struct; *tree, when not NULL, is the caller's to decref. */
-kr_status kr_read_body(struct kr_exchange *x, const struct kr_schema *schema, void *out, json_t **tree) KR_MUST_CHECK;
+kr_status kr_read_body(struct kr_exchange *x, const struct kr_schema *schema, void *out,
+                       json_t **tree) KR_MUST_CHECK;
 
 /* ?page_size= and ?page_token=. */
 kr_status kr_read_page(struct kr_exchange *x, struct kr_page *page) KR_MUST_CHECK;
 /* {member: items (stolen), "next_page_token": ..} */
-kr_status kr_send_page(struct kr_exchange *x, const char *member, json_t *items, const struct kr_page *page) KR_MUST_CHECK;
+kr_status kr_send_page(struct kr_exchange *x, const char *member, json_t *items,
+                       const struct kr_page *page) KR_MUST_CHECK;
 
 /* JSON that the store kept as text; null when there is none. New reference. */
 json_t *kr_stored_json(const char *text);
@@ -47,7 +49,8 @@ kr_status kr_check_name(struct kr_ctx *ctx, const char *name, const char *pointe
 /* {"name", "directory", "meta"} of a stored data set, for a worker. NOT_FOUND at /dataset. */
 kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **out) KR_MUST_CHECK;
 
-/* What the client sent is `text` ("text/html;q=0.1, application/json"): is `media` welcome? An absent header welcomes all. */
+/* What the client sent is `text` ("text/html;q=0.1, application/json"): is `media` welcome? An absent header
+ * welcomes all. */
 bool kr_accepts(const char *text, const char *media);
 /* Is the media type of a Content-Type header `media`, parameters aside? */
 bool kr_media_is(const char *content_type, const char *media);

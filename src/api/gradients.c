@@ -2,7 +2,8 @@
 #include "api/routes.h"
 #include "engine/request.h"
 
-static kr_status call(struct kr_exchange *x, const struct kr_gradient_request *request, json_t *tree, json_t **reply)
+static kr_status call(struct kr_exchange *x, const struct kr_gradient_request *request, json_t *tree,
+                      json_t **reply)
 {
     json_t *dataset = NULL;
     if (request->dataset)

@@ -30,10 +30,11 @@ static json_t *view(const struct kr_job_row *row)
     for (size_t i = 0; i < row->nlabels; i++)
         json_object_set_new(labels, row->label_names[i], json_string(row->label_texts[i]));
     return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "id", row->id, "state",
-                     kr_job_state_names[row->state], "created_at", row->created_at, "started_at", text_or_null(row->started_at),
-                     "finished_at", text_or_null(row->finished_at), "attempt", row->attempt, "labels", labels, "request",
-                     kr_stored_json(row->request), "progress", kr_stored_json(row->progress), "result",
-                     kr_stored_json(row->result), "error", kr_stored_json(row->error), "links", links(row));
+                     kr_job_state_names[row->state], "created_at", row->created_at, "started_at",
+                     text_or_null(row->started_at), "finished_at", text_or_null(row->finished_at), "attempt",
+                     row->attempt, "labels", labels, "request", kr_stored_json(row->request), "progress",
+                     kr_stored_json(row->progress), "result", kr_stored_json(row->result), "error",
+                     kr_stored_json(row->error), "links", links(row));
 }
 
 static kr_status send_job(struct kr_exchange *x, int status, const char *id)
@@ -48,13 +49,17 @@ static kr_status check_labels(struct kr_ctx *ctx, const struct kr_map *labels)
     if (labels->count > MOST_LABELS)
         return kr_fail(ctx, KR_INVALID, "/labels", "must be %d at most, got %zu", MOST_LABELS, labels->count);
     for (size_t i = 0; i < labels->count; i++)
-        if (!labels->names[i][0] || strlen(labels->names[i]) > MOST_LABEL_BYTES || strlen(labels->texts[i]) > MOST_LABEL_BYTES)
-            return kr_fail(ctx, KR_INVALID, "/labels", "names and texts must have at most %d bytes, names one at least", MOST_LABEL_BYTES);
+        if (!labels->names[i][0] || strlen(labels->names[i]) > MOST_LABEL_BYTES ||
+            strlen(labels->texts[i]) > MOST_LABEL_BYTES)
+            return kr_fail(ctx, KR_INVALID, "/labels",
+                           "names and texts must have at most %d bytes, names one at least",
+                           MOST_LABEL_BYTES);
     return KR_OK;
 }
 
 /* A worker looks at the data too: whatever can be refused is refused now. */
-static kr_status check(struct kr_exchange *x, const struct kr_tune_request *request, json_t *tree, char **effective)
+static kr_status check(struct kr_exchange *x, const struct kr_tune_request *request, json_t *tree,
+                       char **effective)
 {
     json_t *dataset, *reply;
     KR_TRY(check_labels(x->ctx, &request->labels));

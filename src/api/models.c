@@ -18,7 +18,8 @@ static kr_status call(struct kr_exchange *x, const char *op, json_t *request, js
 {
     struct kr_model_row row;
     KR_TRY(kr_store_model_get(x->ctx, x->api->store, x->params[0], &row));
-    json_t *message = json_pack("{s:s, s:o, s:s}", "op", op, "model", document(&row), "directory", row.directory);
+    json_t *message =
+        json_pack("{s:s, s:o, s:s}", "op", op, "model", document(&row), "directory", row.directory);
     if (request)
         json_object_set(message, "request", request);
     kr_status status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, reply);
@@ -51,9 +52,10 @@ kr_status kr_handle_model_list(struct kr_exchange *x)
     json_t *items = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *stored = kr_stored_json(rows[i].document);
-        json_array_append_new(items, json_pack("{s:s, s:s, s:O*, s:O*}", "name", rows[i].name, "created_at", rows[i].created_at,
-                                               "dataset", json_object_get(stored, "dataset"), "loss",
-                                               json_object_get(stored, "loss")));
+        json_array_append_new(items,
+                              json_pack("{s:s, s:s, s:O*, s:O*}", "name", rows[i].name, "created_at",
+                                        rows[i].created_at, "dataset", json_object_get(stored, "dataset"),
+                                        "loss", json_object_get(stored, "loss")));
         json_decref(stored);
     }
     return kr_send_page(x, "models", items, &page);

@@ -8,10 +8,12 @@
 bool kr_media_is(const char *content_type, const char *media)
 {
     const size_t length = strlen(media);
-    return strncasecmp(content_type, media, length) == 0 && strspn(content_type + length, " \t") == strcspn(content_type + length, ";");
+    return strncasecmp(content_type, media, length) == 0 &&
+           strspn(content_type + length, " \t") == strcspn(content_type + length, ";");
 }
 
-/* How specifically a range ("text/" and a star) names the media type: 3 itself, 2 its family, 1 anything, 0 not at all. */
+/* How specifically a range ("text/" and a star) names the media type: 3 itself, 2 its family, 1 anything, 0
+ * not at all. */
 static int match(const char *range, size_t length, const char *media)
 {
     const size_t family = strcspn(media, "/");

@@ -13,18 +13,18 @@ static json_t *text_schema(void)
 
 static json_t *content(const char *media, const struct kr_schema *schema, json_t *definitions)
 {
-    json_t *shape = schema                                ? kr_wire_json_schema(schema, definitions)
+    json_t *shape = schema                              ? kr_wire_json_schema(schema, definitions)
                     : strcmp(media, KR_JSON_MEDIA) == 0 ? json_pack("{s:s}", "type", "object")
-                                                          : text_schema();
+                                                        : text_schema();
     return json_pack("{s:o}", "schema", shape);
 }
 
 static void add_path_parameters(const char *path, json_t *parameters)
 {
     for (const char *open = strchr(path, '{'); open; open = strchr(open + 1, '{'))
-        json_array_append_new(parameters,
-                              json_pack("{s:o, s:s, s:b, s:o}", "name", json_stringn(open + 1, strcspn(open + 1, "}")), "in", "path",
-                                        "required", 1, "schema", text_schema()));
+        json_array_append_new(parameters, json_pack("{s:o, s:s, s:b, s:o}", "name",
+                                                    json_stringn(open + 1, strcspn(open + 1, "}")), "in",
+                                                    "path", "required", 1, "schema", text_schema()));
 }
 
 static json_t *parameters_of(const struct kr_route *route)
@@ -32,8 +32,9 @@ static json_t *parameters_of(const struct kr_route *route)
     json_t *parameters = json_array();
     add_path_parameters(route->path, parameters);
     for (const struct kr_query_row *row = route->queries; row && row->name; row++)
-        json_array_append_new(parameters, json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", row->name, "in", "query", "description",
-                                                    row->doc, "schema", "type", row->type));
+        json_array_append_new(parameters,
+                              json_pack("{s:s, s:s, s:s, s:{s:s}}", "name", row->name, "in", "query",
+                                        "description", row->doc, "schema", "type", row->type));
     return parameters;
 }
 
@@ -97,7 +98,8 @@ static json_t *replies_of(const struct kr_route *route, json_t *definitions)
 
 static json_t *operation(const struct kr_route *route, json_t *definitions)
 {
-    json_t *json = json_pack("{s:s, s:s, s:[s]}", "operationId", route->name, "summary", route->summary, "tags", route->tag);
+    json_t *json = json_pack("{s:s, s:s, s:[s]}", "operationId", route->name, "summary", route->summary,
+                             "tags", route->tag);
     json_t *parameters = parameters_of(route);
     if (json_array_size(parameters))
         json_object_set(json, "parameters", parameters);
@@ -124,10 +126,11 @@ char *kr_api_openapi(void)
     }
     json_decref(kr_wire_json_schema(&kr_step_schema, definitions));
     json_decref(kr_wire_json_schema(&kr_warning_schema, definitions));
-    json_t *document = json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:o, s:{s:o}}", "openapi", "3.1.0", "info", "title",
-                                 "kriged", "version", KR_VERSION, "description",
-                                 "Gaussian processes tuned by gradients of how well they predict held-out data", "license", "name",
-                                 "MIT", "identifier", "MIT", "paths", paths, "components", "schemas", definitions);
+    json_t *document =
+        json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:o, s:{s:o}}", "openapi", "3.1.0", "info", "title",
+                  "kriged", "version", KR_VERSION, "description",
+                  "Gaussian processes tuned by gradients of how well they predict held-out data", "license",
+                  "name", "MIT", "identifier", "MIT", "paths", paths, "components", "schemas", definitions);
     char *text = kr_json_dump(document, true);
     json_decref(document);
     return text;

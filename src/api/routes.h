@@ -1,6 +1,6 @@
 /*
- * routes: the HTTP surface as a table. Routing, 405, 406, 411, 413 and 415, query checks, the OpenAPI document and the manual come from its
- * rows; to add an endpoint, write a handler and add a row.
+ * routes: the HTTP surface as a table. Routing, 405, 406, 411, 413 and 415, query checks, the OpenAPI
+ * document and the manual come from its rows; to add an endpoint, write a handler and add a row.
  */
 #ifndef KRIGED_API_ROUTES_H
 #define KRIGED_API_ROUTES_H
@@ -39,18 +39,22 @@ struct kr_route {
 
 extern const struct kr_route kr_routes[]; /* ends with a NULL method */
 
-/* The row of method and path; NULL with *allow (heap, "GET, PUT") when only the method is wrong, or NULL when the path is. */
+/* The row of method and path; NULL with *allow (heap, "GET, PUT") when only the method is wrong, or NULL when
+ * the path is. */
 const struct kr_route *kr_route_find(const char *method, const char *const *segments, int count,
                                      const char *params[KR_MAX_PARAMS], char **allow);
 
 /* system.c */
-kr_handler kr_handle_index, kr_handle_livez, kr_handle_readyz, kr_handle_openapi, kr_handle_capabilities, kr_handle_problem;
+kr_handler kr_handle_index, kr_handle_livez, kr_handle_readyz, kr_handle_openapi, kr_handle_capabilities,
+    kr_handle_problem;
 /* datasets.c, upload.c */
-kr_handler kr_handle_dataset_put, kr_handle_dataset_post, kr_handle_dataset_list, kr_handle_dataset_get, kr_handle_dataset_delete;
+kr_handler kr_handle_dataset_put, kr_handle_dataset_post, kr_handle_dataset_list, kr_handle_dataset_get,
+    kr_handle_dataset_delete;
 /* gradients.c */
 kr_handler kr_handle_gradient;
 /* jobs.c, events.c */
-kr_handler kr_handle_job_post, kr_handle_job_list, kr_handle_job_get, kr_handle_job_cancel, kr_handle_job_delete, kr_handle_job_events;
+kr_handler kr_handle_job_post, kr_handle_job_list, kr_handle_job_get, kr_handle_job_cancel,
+    kr_handle_job_delete, kr_handle_job_events;
 /* models.c */
 kr_handler kr_handle_model_list, kr_handle_model_get, kr_handle_model_delete, kr_handle_model_predict;
 

@@ -1,4 +1,5 @@
-/* Data sets as JSON and CSV. The digest covers the bytes and the reading options, so that the same upload is recognised. */
+/* Data sets as JSON and CSV. The digest covers the bytes and the reading options, so that the same upload is
+ * recognised. */
 #include "api/upload.h"
 #include "api/routes.h"
 #include "api/views.h"
@@ -33,7 +34,8 @@ static kr_status read_json(struct kr_exchange *x, struct kr_upload *out)
     KR_TRY(refuse_csv_options(x));
     if (strcmp(x->request->method, "POST") == 0) {
         KR_TRY(kr_read_body(x, &kr_named_data_schema, &named, NULL));
-        data = (struct kr_data){named.x, named.y, named.noise_variance, named.feature_names, named.target_name};
+        data =
+            (struct kr_data){named.x, named.y, named.noise_variance, named.feature_names, named.target_name};
         out->name = named.name;
     } else {
         KR_TRY(kr_read_body(x, &kr_data_schema, &data, NULL));
@@ -62,8 +64,8 @@ kr_status kr_upload_read(struct kr_exchange *x, struct kr_upload *out)
     const bool csv = strcmp(x->media, KR_CSV_MEDIA) == 0;
     *out = (struct kr_upload){.sha256 = hex_sha256(x->ctx, request->body, request->length)};
     KR_TRY(csv ? read_csv(x, out) : read_json(x, out));
-    char *reading = kr_printf(x->ctx, "%s %s|%s|%s|%s", out->sha256, x->media, target ? target : "", noise ? noise : "",
-                              missing ? missing : "reject");
+    char *reading = kr_printf(x->ctx, "%s %s|%s|%s|%s", out->sha256, x->media, target ? target : "",
+                              noise ? noise : "", missing ? missing : "reject");
     out->digest = reading ? hex_sha256(x->ctx, reading, strlen(reading)) : NULL;
     return out->digest ? KR_OK : x->ctx->error.status;
 }

@@ -1,6 +1,6 @@
 /*
- * views: what the API itself takes and replies, as tables. Members that the store keeps as JSON text are spliced in as they are; their
- * tables here document them.
+ * views: what the API itself takes and replies, as tables. Members that the store keeps as JSON text are
+ * spliced in as they are; their tables here document them.
  */
 #ifndef KRIGED_API_VIEWS_H
 #define KRIGED_API_VIEWS_H
@@ -23,7 +23,8 @@ KR_DECLARE(kr_named_data, KR_NAMED_DATA_FIELDS);
     F(S, INT, bytes, _, "0", 0, 1e15, 0, "bytes uploaded")                                                   \
     F(S, TEXT, created_at, _, NULL, 0, 0, KR_OMIT, "time, UTC")                                              \
     F(S, LIST, columns, kr_column, NULL, 0, 0, 0, "features, then the target")                               \
-    F(S, TEXTS, warnings, _, NULL, 0, 0, 0, "what may spoil a fit: duplicated inputs, constant columns, extreme scales")
+    F(S, TEXTS, warnings, _, NULL, 0, 0, 0,                                                                  \
+      "what may spoil a fit: duplicated inputs, constant columns, extreme scales")
 KR_DECLARE(kr_dataset_view, KR_DATASET_FIELDS);
 
 #define KR_LINKS_FIELDS(F, S)                                                                                \
@@ -53,7 +54,8 @@ extern const char *const kr_job_state_names[];
     F(S, TEXT, created_at, _, NULL, 0, 0, 0, "time, UTC")                                                    \
     F(S, TEXT, started_at, _, NULL, 0, 0, KR_NULL, "of the first attempt")                                   \
     F(S, TEXT, finished_at, _, NULL, 0, 0, KR_NULL, "when it succeeded, failed or was cancelled")            \
-    F(S, INT, attempt, _, "0", 0, 1e9, 0, "worker processes that took it up, without those that a restart of the daemon ended") \
+    F(S, INT, attempt, _, "0", 0, 1e9, 0,                                                                    \
+      "worker processes that took it up, without those that a restart of the daemon ended")                  \
     F(S, MAP, labels, _, NULL, 0, 0, 0, "as given")                                                          \
     F(S, OPTIONAL, request, kr_tune_request, NULL, 0, 0, KR_NULL, "effective, defaults included")            \
     F(S, OPTIONAL, progress, kr_progress, NULL, 0, 0, KR_NULL, "of the last step")                           \
@@ -62,7 +64,8 @@ extern const char *const kr_job_state_names[];
     F(S, OBJECT, links, kr_links, NULL, 0, 0, 0, "paths")
 KR_DECLARE(kr_job_view, KR_JOB_FIELDS);
 
-#define KR_NEXT_PAGE_FIELD(F, S) F(S, TEXT, next_page_token, _, NULL, 0, 0, KR_OMIT, "for ?page_token=; absent on the last page")
+#define KR_NEXT_PAGE_FIELD(F, S)                                                                             \
+    F(S, TEXT, next_page_token, _, NULL, 0, 0, KR_OMIT, "for ?page_token=; absent on the last page")
 #define KR_DATASET_PAGE_FIELDS(F, S)                                                                         \
     F(S, LIST, datasets, kr_dataset_view, NULL, 0, 0, 0, "newest first")                                     \
     KR_NEXT_PAGE_FIELD(F, S)
@@ -89,7 +92,9 @@ KR_DECLARE(kr_health_view, KR_HEALTH_FIELDS);
     F(S, INT, id, _, "0", 1, 1e15, 0, "counts from 1 in each job")                                           \
     F(S, TEXT, event, _, NULL, 0, 0, 0, "state, step, warning or done")                                      \
     F(S, TEXT, created_at, _, NULL, 0, 0, 0, "time, UTC")                                                    \
-    F(S, JSON, data, _, NULL, 0, 0, 0, "step: see the table of steps; warning: code, detail, parameter; state: state; done: state, result or error")
+    F(S, JSON, data, _, NULL, 0, 0, 0,                                                                       \
+      "step: see the table of steps; warning: code, detail, parameter; state: state; done: state, result "   \
+      "or error")
 KR_DECLARE(kr_event_view, KR_EVENT_FIELDS);
 
 #endif

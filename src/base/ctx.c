@@ -1,9 +1,10 @@
 /*
  * The context: first failure, arena, cancellation.
  *
- * The arena is a list of chunks, newest first; a request that does not fit gets a chunk of its own size. A mark
- * remembers the newest chunk and how full it was, so a release frees the chunks made since. Large blocks therefore
- * go back to the system at once, and a tuning loop that marks and releases each evaluation keeps a flat footprint.
+ * The arena is a list of chunks, newest first; a request that does not fit gets a chunk of its own size. A
+ * mark remembers the newest chunk and how full it was, so a release frees the chunks made since. Large blocks
+ * therefore go back to the system at once, and a tuning loop that marks and releases each evaluation keeps a
+ * flat footprint.
  */
 #include "kriged/base.h"
 
@@ -102,7 +103,8 @@ void *kr_alloc(struct kr_ctx *ctx, size_t count, size_t size)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) {
-        (void)!kr_fail(ctx, KR_MEMORY_LIMIT, "", "%zu elements of %zu bytes cannot be addressed", count, size);
+        (void)!kr_fail(ctx, KR_MEMORY_LIMIT, "", "%zu elements of %zu bytes cannot be addressed", count,
+                       size);
         return NULL;
     }
     bytes = (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
@@ -112,8 +114,9 @@ void *kr_alloc(struct kr_ctx *ctx, size_t count, size_t size)
     if (!chunk || chunk->size - chunk->used < bytes) {
         size_t wanted = bytes > CHUNK_BYTES / 4 ? bytes : CHUNK_BYTES;
         if (ctx->budget && (ctx->used > ctx->budget || wanted > ctx->budget - ctx->used)) {
-            (void)!kr_fail(ctx, KR_MEMORY_LIMIT, "", "%zu bytes more than the %zu in use do not fit the limit of %zu bytes",
-                           bytes, ctx->used, ctx->budget);
+            (void)!kr_fail(ctx, KR_MEMORY_LIMIT, "",
+                           "%zu bytes more than the %zu in use do not fit the limit of %zu bytes", bytes,
+                           ctx->used, ctx->budget);
             return NULL;
         }
         struct kr_chunk *fresh = new_chunk(wanted);

@@ -1,6 +1,7 @@
 /*
- * xoshiro256** 1.0 (D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators", 2018), state filled by
- * splitmix64. Integers in [0, n) by rejection, normals by Box and Muller: no tables, the same numbers everywhere.
+ * xoshiro256** 1.0 (D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators", 2018), state
+ * filled by splitmix64. Integers in [0, n) by rejection, normals by Box and Muller: no tables, the same
+ * numbers everywhere.
  */
 #include "kriged/base.h"
 

@@ -1,4 +1,5 @@
-/* Threads: BLAS gets one, our own tiles have the rest. Threaded OpenBLAS gives other bits with other thread counts; ours are kept the same by tiling above a serial BLAS. */
+/* Threads: BLAS gets one, our own tiles have the rest. Threaded OpenBLAS gives other bits with other thread
+ * counts; ours are kept the same by tiling above a serial BLAS. */
 #include "kriged/base.h"
 
 #include <cblas.h>

@@ -23,8 +23,8 @@ static kr_status open_source(struct kr_ctx *ctx, const json_t *dataset, struct k
     out->name = text_of(dataset, "name");
     out->sha256 = text_of(meta, "sha256");
     if (json_array_size(names) != out->data.d)
-        return kr_fail(ctx, KR_INTERNAL, "", "data set %.64s names %zu features and has %zu", out->name, json_array_size(names),
-                       out->data.d);
+        return kr_fail(ctx, KR_INTERNAL, "", "data set %.64s names %zu features and has %zu", out->name,
+                       json_array_size(names), out->data.d);
     KR_ALLOC(ctx, features, out->data.d);
     for (size_t k = 0; k < out->data.d; k++)
         features[k] = json_string_value(json_array_get(names, k));
@@ -42,11 +42,12 @@ static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const ch
         return kr_fail(ctx, KR_INVALID, "/dataset", "is required");
     if (strcmp(op, "check") == 0)
         return kr_engine_check(ctx, request, source, reply);
-    return kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"), text_of(message, "model_directory"), emit,
-                          reply);
+    return kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"),
+                          text_of(message, "model_directory"), emit, reply);
 }
 
-kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self, json_t **reply)
+kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
+                        json_t **reply)
 {
     const char *op = text_of(message, "op");
     json_t *request = json_object_get(message, "request"), *dataset = json_object_get(message, "dataset");

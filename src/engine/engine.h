@@ -1,6 +1,6 @@
 /*
- * engine: gradients, tuning and predictions from JSON to JSON: what a worker runs for the daemon, and the command line in
- * its own process.
+ * engine: gradients, tuning and predictions from JSON to JSON: what a worker runs for the daemon, and the
+ * command line in its own process.
  */
 #ifndef KRIGED_ENGINE_ENGINE_H
 #define KRIGED_ENGINE_ENGINE_H
@@ -14,24 +14,32 @@ struct kr_source {
     struct kr_dataset data;
 };
 
-/* Bytes that one of `workers` processes may use: its share of nine tenths of the machine's (or cgroup's) memory. */
+/* Bytes that one of `workers` processes may use: its share of nine tenths of the machine's (or cgroup's)
+ * memory. */
 size_t kr_engine_budget(int workers);
 
 /* `source` = NULL: the data is inline. *reply as kr_gradient_reply. */
-kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *request, const struct kr_source *source, json_t **reply) KR_MUST_CHECK;
+kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
+                             json_t **reply) KR_MUST_CHECK;
 /* Everything that can be refused before a job is queued; *effective: the request with its defaults. */
-kr_status kr_engine_check(struct kr_ctx *ctx, json_t *request, const struct kr_source *source, json_t **effective) KR_MUST_CHECK;
+kr_status kr_engine_check(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
+                          json_t **effective) KR_MUST_CHECK;
 /*
- * A whole tuning run. *reply: {"result": kr_tune_result, "model": document}. Weights go into `model_directory` as .npy files, or, when it is
- * NULL, into the document. `checkpoint`: of an earlier step event, or NULL.
+ * A whole tuning run. *reply: {"result": kr_tune_result, "model": document}. Weights go into
+ * `model_directory` as .npy files, or, when it is NULL, into the document. `checkpoint`: of an earlier step
+ * event, or NULL.
  */
-kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *request, const struct kr_source *source, const json_t *checkpoint,
-                         const char *model_directory, struct kr_emit *emit, json_t **reply) KR_MUST_CHECK;
-/* `model`: a document; `directory`: where its weights are, NULL = in the document. *reply as kr_predict_reply. */
+kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
+                         const json_t *checkpoint, const char *model_directory, struct kr_emit *emit,
+                         json_t **reply) KR_MUST_CHECK;
+/* `model`: a document; `directory`: where its weights are, NULL = in the document. *reply as
+ * kr_predict_reply. */
 kr_status kr_engine_predict(struct kr_ctx *ctx, json_t *request, const json_t *model, const char *directory,
                             json_t **reply) KR_MUST_CHECK;
-/* The document with "weights": {"x", "alpha", "noise_variance"?} read from the directory: a model that predicts anywhere. */
-kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory, json_t **out) KR_MUST_CHECK;
+/* The document with "weights": {"x", "alpha", "noise_variance"?} read from the directory: a model that
+ * predicts anywhere. */
+kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory,
+                                  json_t **out) KR_MUST_CHECK;
 
 /*
  * One message of a worker (job.h has the protocol), a kr_engine_fn:
@@ -40,6 +48,7 @@ kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const
  *     "tune"                {"request", "dataset", "model_directory", "checkpoint"?}
  *     "predict", "weights"  {"request"?, "model", "directory"}
  */
-kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self, json_t **reply);
+kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
+                        json_t **reply);
 
 #endif

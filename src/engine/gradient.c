@@ -8,8 +8,8 @@ static kr_status check_targets(struct kr_ctx *ctx, const struct kr_texts *wanted
 {
     for (size_t i = 0; i < wanted->count; i++)
         if (strcmp(wanted->items[i], "parameters") != 0)
-            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/with_respect_to/%zu", i), "must be \"parameters\", got \"%.40s\"",
-                           wanted->items[i]);
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/with_respect_to/%zu", i),
+                           "must be \"parameters\", got \"%.40s\"", wanted->items[i]);
     return KR_OK;
 }
 
@@ -21,8 +21,8 @@ static json_t *effective(const struct kr_gradient_request *request)
     return kr_wire_write(&kr_gradient_request_schema, &shown);
 }
 
-static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gradient_request *request, const struct kr_dataset *data,
-                          json_t **reply)
+static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gradient_request *request,
+                          const struct kr_dataset *data, json_t **reply)
 {
     const struct kr_gp_spec spec = {request->model, request->objective, request->test, request->solver};
     const bool all = request->metrics == 1;

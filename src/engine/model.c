@@ -20,21 +20,23 @@ static kr_status save_weights(struct kr_ctx *ctx, const struct kr_posterior *pos
     return kr_dataset_save(ctx, &data, directory);
 }
 
-static kr_status weights_of(struct kr_ctx *ctx, const struct kr_posterior *posterior, struct kr_model_weights **out)
+static kr_status weights_of(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                            struct kr_model_weights **out)
 {
     double *rows;
     const size_t n = posterior->x.n;
     KR_ALLOC(ctx, *out, 1);
     KR_TRY(kr_transpose(ctx, posterior->x.d, n, posterior->x.x, &rows));
-    **out = (struct kr_model_weights){.x = {n, posterior->x.d, rows}, .alpha = {n, (double *)posterior->alpha}};
+    **out =
+        (struct kr_model_weights){.x = {n, posterior->x.d, rows}, .alpha = {n, (double *)posterior->alpha}};
     if (posterior->noise)
         (*out)->noise_variance = (struct kr_reals){n, (double *)posterior->noise};
     return KR_OK;
 }
 
 /* The request's model with tuned values, read back into a document. */
-static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const json_t *request,
-                           struct kr_model_document *document)
+static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                           const json_t *request, struct kr_model_document *document)
 {
     struct kr_model_spec spec;
     json_t *tuned = kr_model_tuned(request, &gp->parameters, theta);
@@ -50,8 +52,9 @@ static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
     return KR_OK;
 }
 
-kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const struct kr_source *source,
-                        const json_t *request, const struct kr_tune_result *result, const char *directory, json_t **out)
+kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                        const struct kr_source *source, const json_t *request,
+                        const struct kr_tune_result *result, const char *directory, json_t **out)
 {
     const struct kr_dataset *data = &source->data;
     struct kr_solve_report report = {0};
@@ -60,9 +63,16 @@ kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double
         .format = KR_MODEL_FORMAT,
         .version = KR_MODEL_VERSION,
         .created_by = "kriged " KR_VERSION,
-        .dataset = {source->name, source->sha256, gp->fit.n, {data->d, (const char **)data->feature_names}, data->target_name},
+        .dataset = {source->name,
+                    source->sha256,
+                    gp->fit.n,
+                    {data->d, (const char **)data->feature_names},
+                    data->target_name},
         .parameters = result->parameters,
-        .standardization = {{data->d, gp->scale.x_mean}, {data->d, gp->scale.x_sd}, gp->scale.y_mean, gp->scale.y_sd},
+        .standardization = {{data->d, gp->scale.x_mean},
+                            {data->d, gp->scale.x_sd},
+                            gp->scale.y_mean,
+                            gp->scale.y_sd},
         .loss = result->best_loss,
         .metrics = result->metrics,
         .solver = gp->spec->solver,
@@ -86,8 +96,8 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     struct kr_parameters parameters = {0};
     struct kr_kernel *kernel;
     double *theta;
-    KR_TRY(kr_kernel_build(ctx, &document->kernel, model->d, document->dataset.feature_names.items, "/kernel", "kernel",
-                           &parameters, &kernel));
+    KR_TRY(kr_kernel_build(ctx, &document->kernel, model->d, document->dataset.feature_names.items, "/kernel",
+                           "kernel", &parameters, &kernel));
     p->kernel = kernel;
     p->mean = (const struct kr_mean_type *)document->mean.type;
     p->mean_first = parameters.count;
@@ -103,15 +113,17 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     return KR_OK;
 }
 
-static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_weights *weights, struct kr_posterior *p)
+static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_weights *weights,
+                              struct kr_posterior *p)
 {
     const size_t n = weights->x.rows, d = weights->x.cols;
     double *x;
     if (weights->alpha.count != n)
-        return kr_fail(ctx, KR_INVALID, "/weights/alpha", "must have one entry for each of %zu inputs, got %zu", n,
-                       weights->alpha.count);
+        return kr_fail(ctx, KR_INVALID, "/weights/alpha",
+                       "must have one entry for each of %zu inputs, got %zu", n, weights->alpha.count);
     if (weights->noise_variance.count && weights->noise_variance.count != n)
-        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance", "must have one entry for each of %zu inputs, got %zu", n,
+        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance",
+                       "must have one entry for each of %zu inputs, got %zu", n,
                        weights->noise_variance.count);
     KR_TRY(kr_transpose(ctx, n, d, weights->x.items, &x));
     p->x = (struct kr_points){n, d, n, x};
@@ -138,19 +150,24 @@ kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *dire
     memset(out, 0, sizeof *out);
     KR_TRY(kr_wire_read(ctx, &kr_model_document_schema, (json_t *)json, "", document));
     if (strcmp(document->format, KR_MODEL_FORMAT) != 0)
-        return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"", document->format);
+        return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"",
+                       document->format);
     out->d = document->dataset.feature_names.count;
     if (document->standardization.x_mean.count != out->d || document->standardization.x_sd.count != out->d)
-        return kr_fail(ctx, KR_INVALID, "/standardization", "must have one mean and one sd for each of %zu features", out->d);
+        return kr_fail(ctx, KR_INVALID, "/standardization",
+                       "must have one mean and one sd for each of %zu features", out->d);
     KR_TRY(build(ctx, document, out));
-    KR_TRY(document->weights ? take_weights(ctx, document->weights, &out->posterior) : map_weights(ctx, directory, out));
+    KR_TRY(document->weights ? take_weights(ctx, document->weights, &out->posterior)
+                             : map_weights(ctx, directory, out));
     if (out->posterior.x.d != out->d)
-        return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", out->d, out->posterior.x.d);
+        return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", out->d,
+                       out->posterior.x.d);
     out->posterior.solver = &document->solver;
     return KR_OK;
 }
 
-kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory, json_t **out)
+kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory,
+                                  json_t **out)
 {
     struct kr_model opened;
     KR_TRY(kr_model_open(ctx, model, directory, &opened));

@@ -1,6 +1,6 @@
 /*
- * model: what a tuning run leaves, as a document that predicts without the data set. The weights alpha = (K + noise)^-1 (y - m) and
- * the inputs they belong to are .npy files beside it, or members of it.
+ * model: what a tuning run leaves, as a document that predicts without the data set. The weights alpha = (K +
+ * noise)^-1 (y - m) and the inputs they belong to are .npy files beside it, or members of it.
  */
 #ifndef KRIGED_ENGINE_MODEL_H
 #define KRIGED_ENGINE_MODEL_H
@@ -41,17 +41,21 @@ KR_DECLARE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS);
     F(S, OBJECT, dataset, kr_model_source, NULL, 0, 0, KR_REQUIRED, "what it was tuned on")                  \
     KR_MODEL_FIELDS(F, S)                                                                                    \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "tuned hyperparameters, in both units")       \
-    F(S, OBJECT, standardization, kr_model_standardisation, NULL, 0, 0, KR_REQUIRED, "constants of the standardisation") \
+    F(S, OBJECT, standardization, kr_model_standardisation, NULL, 0, 0, KR_REQUIRED,                         \
+      "constants of the standardisation")                                                                    \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss of the run")                              \
     F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores before and after tuning")                  \
     F(S, OBJECT, solver, kr_solver_options, NULL, 0, 0, 0, "how linear systems are solved")                  \
     F(S, JSON, request, _, NULL, 0, 0, KR_OMIT, "the effective request of the job")                          \
-    F(S, OPTIONAL, weights, kr_model_weights, NULL, 0, 0, KR_OMIT, "inputs and solved weights, when asked for")
+    F(S, OPTIONAL, weights, kr_model_weights, NULL, 0, 0, KR_OMIT,                                           \
+      "inputs and solved weights, when asked for")
 KR_DECLARE(kr_model_document, KR_MODEL_DOCUMENT_FIELDS);
 
-/* Conditions on all rows but the test rows and writes document and weights; `request` is the effective one. */
-kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, const struct kr_source *source,
-                        const json_t *request, const struct kr_tune_result *result, const char *directory,
+/* Conditions on all rows but the test rows and writes document and weights; `request` is the effective one.
+ */
+kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                        const struct kr_source *source, const json_t *request,
+                        const struct kr_tune_result *result, const char *directory,
                         json_t **document) KR_MUST_CHECK;
 
 /* A document made ready to predict. Memory from the arena; kr_dataset_unmap(&mapping) after use. */
@@ -62,7 +66,8 @@ struct kr_model {
     struct kr_dataset mapping;
 };
 /* INVALID with a pointer into the document when it is not a model of this format. */
-kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *directory, struct kr_model *out) KR_MUST_CHECK;
+kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *directory,
+                        struct kr_model *out) KR_MUST_CHECK;
 
 /* The part of an effective request that is a model, with theta in the place of its values. */
 json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parameters, const double *theta);

@@ -1,6 +1,6 @@
 /*
- * request: what clients ask of the engine and what it replies, as tables: the HTTP body, the command line's file and the OpenAPI
- * document are the same structs.
+ * request: what clients ask of the engine and what it replies, as tables: the HTTP body, the command line's
+ * file and the OpenAPI document are the same structs.
  */
 #ifndef KRIGED_ENGINE_REQUEST_H
 #define KRIGED_ENGINE_REQUEST_H
@@ -11,7 +11,8 @@
 #define KR_DATA_FIELDS(F, S)                                                                                 \
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED, "rows of features")                                 \
     F(S, REALS, y, _, NULL, -1e308, 1e308, KR_REQUIRED, "targets, one a row")                                \
-    F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT, "known noise variance of every row (target's units squared)") \
+    F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT,                                                  \
+      "known noise variance of every row (target's units squared)")                                          \
     F(S, TEXTS, feature_names, _, NULL, 0, 0, KR_OMIT, "names of the features; default x1, x2, ..")          \
     F(S, TEXT, target_name, _, NULL, 0, 0, KR_OMIT, "name of the target; default y")
 KR_DECLARE(kr_data, KR_DATA_FIELDS);
@@ -28,14 +29,18 @@ extern const char *const kr_metrics_choice_names[]; /* auto, all */
 KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
 
 #define KR_GRADIENT_REPLY_FIELDS(F, S)                                                                       \
-    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "mean loss of the validation rows (standardised units)") \
-    F(S, REAL, value_error, _, NULL, -1e308, 1e308, KR_NULL, "first-order estimate of the loss's error by unfinished solves") \
+    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL,                                                        \
+      "mean loss of the validation rows (standardised units)")                                               \
+    F(S, REAL, value_error, _, NULL, -1e308, 1e308, KR_NULL,                                                 \
+      "first-order estimate of the loss's error by unfinished solves")                                       \
     F(S, REAL, penalty, _, "0", -1e308, 1e308, 0, "what priors add to the loss")                             \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "every hyperparameter with its gradient")     \
     F(S, OBJECT, metrics, kr_metrics, NULL, 0, 0, 0, "scores of the validation rows (target's units)")       \
-    F(S, INT, clamped_variances, _, "0", 0, 1e15, 0, "predictive variances that fell below the noise and were set to it") \
+    F(S, INT, clamped_variances, _, "0", 0, 1e15, 0,                                                         \
+      "predictive variances that fell below the noise and were set to it")                                   \
     F(S, OBJECT, solver, kr_solve_report, NULL, 0, 0, 0, "what the linear solves did")                       \
-    F(S, JSON, request, _, NULL, 0, 0, KR_OMIT, "the effective request, defaults included, inline data left out")
+    F(S, JSON, request, _, NULL, 0, 0, KR_OMIT,                                                              \
+      "the effective request, defaults included, inline data left out")
 KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
 
 #define KR_TUNE_REQUEST_FIELDS(F, S)                                                                         \
@@ -46,16 +51,21 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
 KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
 
 #define KR_PREDICT_REQUEST_FIELDS(F, S)                                                                      \
-    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED, "points, rows of features in the data's units and order") \
-    F(S, BOOL, variance, _, "true", 0, 0, 0, "predict the variance: one solve a point, where the mean alone is cheap") \
-    F(S, REALS, quantiles, _, NULL, 0, 1, KR_OMIT | KR_OPEN_MIN | KR_OPEN_MAX, "levels of predictive quantiles") \
-    F(S, BOOL, observation_noise, _, "true", 0, 0, 0, "of new observations; false: of the function without noise")
+    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                     \
+      "points, rows of features in the data's units and order")                                              \
+    F(S, BOOL, variance, _, "true", 0, 0, 0,                                                                 \
+      "predict the variance: one solve a point, where the mean alone is cheap")                              \
+    F(S, REALS, quantiles, _, NULL, 0, 1, KR_OMIT | KR_OPEN_MIN | KR_OPEN_MAX,                               \
+      "levels of predictive quantiles")                                                                      \
+    F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
+      "of new observations; false: of the function without noise")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
     F(S, REALS, mean, _, NULL, -1e308, 1e308, 0, "one a point (target's units)")                             \
     F(S, REALS, variance, _, NULL, 0, 1e308, KR_OMIT, "one a point (target's units squared)")                \
-    F(S, MATRIX, quantiles, _, NULL, -1e308, 1e308, KR_OMIT, "one row a point, one column a level asked for (target's units)")
+    F(S, MATRIX, quantiles, _, NULL, -1e308, 1e308, KR_OMIT,                                                 \
+      "one row a point, one column a level asked for (target's units)")
 KR_DECLARE(kr_predict_reply, KR_PREDICT_REPLY_FIELDS);
 
 #endif

@@ -3,12 +3,13 @@
 
 #include <string.h>
 
-static kr_status name_features(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer, const char **names)
+static kr_status name_features(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer,
+                               const char **names)
 {
     const size_t d = in->x.cols;
     if (in->feature_names.count && in->feature_names.count != d)
-        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/feature_names", pointer), "must name each of %zu features, got %zu", d,
-                       in->feature_names.count);
+        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/feature_names", pointer),
+                       "must name each of %zu features, got %zu", d, in->feature_names.count);
     for (size_t k = 0; k < d; k++) {
         names[k] = in->feature_names.count ? in->feature_names.items[k] : kr_printf(ctx, "x%zu", k + 1);
         if (!names[k])
@@ -21,15 +22,17 @@ static kr_status name_features(struct kr_ctx *ctx, const struct kr_data *in, con
     return KR_OK;
 }
 
-static kr_status one_a_row(struct kr_ctx *ctx, const struct kr_reals *values, size_t rows, const char *pointer, const char *name)
+static kr_status one_a_row(struct kr_ctx *ctx, const struct kr_reals *values, size_t rows,
+                           const char *pointer, const char *name)
 {
     if (values->count == rows)
         return KR_OK;
-    return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%s", pointer, name), "must have one entry for each of %zu rows, got %zu", rows,
-                   values->count);
+    return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%s", pointer, name),
+                   "must have one entry for each of %zu rows, got %zu", rows, values->count);
 }
 
-kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer, struct kr_dataset *out)
+kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer,
+                       struct kr_dataset *out)
 {
     const char **names;
     double *x;

@@ -3,7 +3,8 @@
 #include "engine/session.h"
 #include "wire/wire.h"
 
-static kr_status read_request(struct kr_ctx *ctx, json_t *json, struct kr_tune_request *request, struct kr_gp_spec *spec)
+static kr_status read_request(struct kr_ctx *ctx, json_t *json, struct kr_tune_request *request,
+                              struct kr_gp_spec *spec)
 {
     KR_TRY(kr_wire_read(ctx, &kr_tune_request_schema, json, "", request));
     *spec = (struct kr_gp_spec){request->model, request->objective, request->test, request->solver};
@@ -36,12 +37,13 @@ static void forward(void *self, const struct kr_tune_event *event)
         emit->event(emit, "warning", kr_wire_write(&kr_warning_schema, event->warning), NULL, NULL);
     else
         emit->event(emit, "step", kr_wire_write(&kr_step_schema, event->step),
-                    kr_wire_write(&kr_progress_schema, event->progress), kr_json_blob(event->ncheckpoint, event->checkpoint));
+                    kr_wire_write(&kr_progress_schema, event->progress),
+                    kr_json_blob(event->ncheckpoint, event->checkpoint));
 }
 
 static kr_status run(struct kr_ctx *ctx, const struct kr_tune_request *request, const struct kr_gp_spec *spec,
-                     const struct kr_source *source, const json_t *checkpoint, struct kr_emit *emit, struct kr_gp *gp,
-                     struct kr_tune_result *result, const double **theta)
+                     const struct kr_source *source, const json_t *checkpoint, struct kr_emit *emit,
+                     struct kr_gp *gp, struct kr_tune_result *result, const double **theta)
 {
     size_t count = 0;
     double *state = NULL;
@@ -52,8 +54,9 @@ static kr_status run(struct kr_ctx *ctx, const struct kr_tune_request *request, 
     return kr_tune(ctx, gp, &request->optimizer, count, state, forward, emit, result, theta);
 }
 
-kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_source *source, const json_t *checkpoint,
-                         const char *model_directory, struct kr_emit *emit, json_t **reply)
+kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_source *source,
+                         const json_t *checkpoint, const char *model_directory, struct kr_emit *emit,
+                         json_t **reply)
 {
     struct kr_tune_request request;
     struct kr_gp_spec spec;
@@ -67,6 +70,7 @@ kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_sourc
     kr_status status = kr_model_make(ctx, &gp, theta, source, shown, &result, model_directory, &model);
     json_decref(shown);
     KR_TRY(status);
-    *reply = json_pack("{s:o, s:o}", "result", kr_wire_write(&kr_tune_result_schema, &result), "model", model);
+    *reply =
+        json_pack("{s:o, s:o}", "result", kr_wire_write(&kr_tune_result_schema, &result), "model", model);
     return *reply ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the result");
 }

@@ -20,8 +20,9 @@ static json_t *look(const struct place *place)
 /* Steals `value`. */
 static int put(const struct place *place, json_t *value)
 {
-    return json_is_array(place->parent) ? json_array_set_new(place->parent, strtoul(place->key, NULL, 10), value)
-                                        : json_object_set_new(place->parent, place->key, value);
+    return json_is_array(place->parent)
+               ? json_array_set_new(place->parent, strtoul(place->key, NULL, 10), value)
+               : json_object_set_new(place->parent, place->key, value);
 }
 
 /* Pointers of parameters name members of our own tables: no escapes. */
@@ -58,7 +59,8 @@ json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parame
     for (size_t p = 0, count; root && p < parameters->count; p += count) {
         const char *pointer = parameters->items[p].pointer;
         const struct place place = find(root, pointer);
-        for (count = 1; p + count < parameters->count && !strcmp(parameters->items[p + count].pointer, pointer);)
+        for (count = 1;
+             p + count < parameters->count && !strcmp(parameters->items[p + count].pointer, pointer);)
             count++;
         const json_t *old = look(&place);
         json_t *now = count == 1 ? with_value(old, theta[p]) : json_array();

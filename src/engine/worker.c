@@ -48,8 +48,7 @@ static void must(const void *memory)
         _exit(EXIT_BROKEN);
 }
 
-/* ---- words to the daemon
- * ------------------------------------------------------------------------------------------- */
+/* ---- words to the daemon ---- */
 
 static void write_all(int fd, const char *text, size_t length)
 {
@@ -91,8 +90,7 @@ static void say_event(struct kr_emit *emit, const char *kind, json_t *data, json
                           "checkpoint", checkpoint));
 }
 
-/* ---- the reader
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the reader ---- */
 
 static void cancel(struct worker *worker, uint64_t id)
 {
@@ -170,8 +168,7 @@ static void *read_socket(void *argument)
     return NULL;
 }
 
-/* ---- the requests
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the requests ---- */
 
 static struct request *next_request(struct worker *worker, struct kr_ctx *ctx)
 {

@@ -10,9 +10,9 @@ struct covariance {
 };
 
 /* theta is borrowed; noise_index is the place of s2 in it; `noise` (n) may be NULL. */
-kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta, size_t noise_index,
-                             const struct kr_points *x, const double *noise, const struct kr_solver_options *options,
-                             struct covariance *out) KR_MUST_CHECK;
+kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+                             size_t noise_index, const struct kr_points *x, const double *noise,
+                             const struct kr_solver_options *options, struct covariance *out) KR_MUST_CHECK;
 
 /* out = y - m(X) */
 void kr_centre(const struct kr_mean_type *mean, const double *theta, const struct kr_part *part, double *out);

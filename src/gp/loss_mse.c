@@ -1,8 +1,9 @@
-/* mse: mean of e^2, e = y - mean. mean_bar = -2 e/m. Indifferent to the scale of variance and noise together. */
+/* mse: mean of e^2, e = y - mean. mean_bar = -2 e/m. Indifferent to the scale of variance and noise together.
+ */
 #include "kriged/gp.h"
 
-static void eval(const void *options, size_t m, const double *y, const double *mean, const double *variance, double *value,
-                 double *mean_bar, double *variance_bar)
+static void eval(const void *options, size_t m, const double *y, const double *mean, const double *variance,
+                 double *value, double *mean_bar, double *variance_bar)
 {
     (void)options, (void)variance, (void)variance_bar;
     double sum = 0;

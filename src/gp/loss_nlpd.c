@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-static void eval(const void *options, size_t m, const double *y, const double *mean, const double *variance, double *value,
-                 double *mean_bar, double *variance_bar)
+static void eval(const void *options, size_t m, const double *y, const double *mean, const double *variance,
+                 double *value, double *mean_bar, double *variance_bar)
 {
     (void)options;
     double sum = 0;
@@ -22,7 +22,8 @@ static void eval(const void *options, size_t m, const double *y, const double *m
 
 extern const struct kr_loss_type kr_loss_nlpd;
 const struct kr_loss_type kr_loss_nlpd = {
-    .base = {"nlpd", "negative log predictive density: calibrated means and variances; sensitive to outliers", NULL},
+    .base = {"nlpd", "negative log predictive density: calibrated means and variances; sensitive to outliers",
+             NULL},
     .needs_variance = true,
     .eval = eval,
 };

@@ -6,13 +6,14 @@
 KR_DECLARE(kr_mean_constant_options, KR_MEAN_CONSTANT_FIELDS);
 KR_DEFINE(kr_mean_constant_options, KR_MEAN_CONSTANT_FIELDS, "a constant mean");
 
-static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer, const char *path,
-                       struct kr_parameters *parameters)
+static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer,
+                       const char *path, struct kr_parameters *parameters)
 {
     const struct kr_mean_constant_options *o = options;
     (void)d;
     if (o->value.array)
-        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/value", pointer), "must be one number, not an array");
+        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/value", pointer),
+                       "must be one number, not an array");
     return kr_parameters_add(ctx, parameters,
                              (struct kr_parameter){.name = kr_printf(ctx, "%s.value", path),
                                                    .pointer = kr_printf(ctx, "%s/value", pointer),

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer, const char *path,
-                       struct kr_parameters *parameters)
+static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer,
+                       const char *path, struct kr_parameters *parameters)
 {
     (void)ctx, (void)options, (void)d, (void)pointer, (void)path, (void)parameters;
     return KR_OK;

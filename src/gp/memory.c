@@ -1,8 +1,9 @@
 /*
- * How much memory an evaluation takes, from the allocations of objective.c, solve.c and the methods; decided before the
- * work starts.
+ * How much memory an evaluation takes, from the allocations of objective.c, solve.c and the methods; decided
+ * before the work starts.
  *
- *     block of n x c:  3 (objective) + 3 (driver, min(c, columns)) + the method's own; tiles: threads (1 + scratch)
+ *     block of n x c:  3 (objective) + 3 (driver, min(c, columns)) + the method's own; tiles: threads (1 +
+ * scratch)
  */
 #include "kriged/gp.h"
 
@@ -11,7 +12,8 @@
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, bool variance)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
-    const size_t n = gp->train.n, m = gp->validation.n, columns = variance || loss->needs_variance ? 1 + m : 1;
+    const size_t n = gp->train.n, m = gp->validation.n,
+                 columns = variance || loss->needs_variance ? 1 + m : 1;
     const size_t together = columns < solver->columns ? columns : solver->columns;
     const size_t tiles = 16 * (KR_TILE * KR_TILE + kr_kernel_scratch(gp->kernel));
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
@@ -21,13 +23,15 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
 kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance)
 {
     const char *reason;
-    const struct kr_solver_type *solver = kr_solver_choose(&gp->spec->solver, gp->train.n, ctx->budget, &reason);
+    const struct kr_solver_type *solver =
+        kr_solver_choose(&gp->spec->solver, gp->train.n, ctx->budget, &reason);
     const size_t needed = ctx->used + kr_objective_bytes(gp, solver, variance);
     if (!ctx->budget || needed <= ctx->budget)
         return KR_OK;
     return kr_fail(ctx, KR_MEMORY_LIMIT, "/solver/memory_bytes",
-                   "%zu training and %zu validation rows with %s need about %.0f MiB, and %.0f MiB may be used: hold out fewer rows%s, "
+                   "%zu training and %zu validation rows with %s need about %.0f MiB, and %.0f MiB may be "
+                   "used: hold out fewer rows%s, "
                    "or allow more memory",
-                   gp->train.n, gp->validation.n, solver->base.name, (double)needed / MIB, (double)ctx->budget / MIB,
-                   solver->open ? ", take the cg solver" : "");
+                   gp->train.n, gp->validation.n, solver->base.name, (double)needed / MIB,
+                   (double)ctx->budget / MIB, solver->open ? ", take the cg solver" : "");
 }

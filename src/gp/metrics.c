@@ -1,9 +1,9 @@
 /*
- * Metrics in the data's units from standardised predictions (mathematics of Rasmussen and Williams 2006, section 2.5;
- * CRPS of a normal: Gneiting and Raftery 2007, eq. 21). O(m).
+ * Metrics in the data's units from standardised predictions (mathematics of Rasmussen and Williams 2006,
+ * section 2.5; CRPS of a normal: Gneiting and Raftery 2007, eq. 21). O(m).
  *
- *     nlpd = mean 0.5 log(2 pi v) + e^2/(2 v),    crps = mean sd (t (2 Phi(t) - 1) + 2 phi(t) - 1/sqrt(pi)), t = e/sd
- *     msll = nlpd - the same with the mean and variance of the targets that were fitted
+ *     nlpd = mean 0.5 log(2 pi v) + e^2/(2 v),    crps = mean sd (t (2 Phi(t) - 1) + 2 phi(t) - 1/sqrt(pi)),
+ * t = e/sd msll = nlpd - the same with the mean and variance of the targets that were fitted
  */
 #include "kriged/gp.h"
 
@@ -30,7 +30,8 @@ static double density_loss(double e, double v)
 
 static double crps(double e, double v)
 {
-    double sd = sqrt(v), t = e / sd, cdf = 0.5 * erfc(-t * M_SQRT1_2), pdf = exp(-0.5 * t * t) / sqrt(2 * M_PI);
+    double sd = sqrt(v), t = e / sd, cdf = 0.5 * erfc(-t * M_SQRT1_2),
+           pdf = exp(-0.5 * t * t) / sqrt(2 * M_PI);
     return sd * (t * (2 * cdf - 1) + 2 * pdf - 1 / sqrt(M_PI));
 }
 
@@ -58,8 +59,8 @@ static void probabilistic(const struct kr_gp *gp, const struct kr_part *scored, 
     out->coverage_95 = inside[2] / m;
 }
 
-void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted, const double *mean,
-                     const double *variance, struct kr_metrics *out)
+void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                     const double *mean, const double *variance, struct kr_metrics *out)
 {
     const double m = (double)scored->n, sd = gp->scale.y_sd, spread = moments_of(scored).variance;
     double squared = 0, absolute = 0;

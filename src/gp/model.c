@@ -1,13 +1,14 @@
 /*
- * From a spec and a data set to a gp: rows by role, standardised copies, the kernel tree, and theta with its units
- * and bounds. O(n d) time, two copies of the data.
+ * From a spec and a data set to a gp: rows by role, standardised copies, the kernel tree, and theta with its
+ * units and bounds. O(n d) time, two copies of the data.
  */
 #include "gp/roles.h"
 
 #include <math.h>
 
-static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_standardisation *scale,
-                           const struct kr_ints *rows, struct kr_part *part)
+static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data,
+                           const struct kr_standardisation *scale, const struct kr_ints *rows,
+                           struct kr_part *part)
 {
     double *x;
     *part = (struct kr_part){.n = rows->count, .rows = rows->items};
@@ -15,7 +16,8 @@ static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, co
     KR_ALLOC(ctx, part->y, rows->count);
     for (size_t k = 0; k < data->d; k++)
         for (size_t i = 0; i < rows->count; i++)
-            x[k * rows->count + i] = (data->x[k * data->n + rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
+            x[k * rows->count + i] =
+                (data->x[k * data->n + rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
     for (size_t i = 0; i < rows->count; i++)
         part->y[i] = (data->y[rows->items[i]] - scale->y_mean) / scale->y_sd;
     part->x = (struct kr_points){rows->count, data->d, rows->count, x};
@@ -27,7 +29,8 @@ static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, co
     return KR_OK;
 }
 
-/* Constants over the rows that are not test rows; where it is off the spread keeps what default bounds need. */
+/* Constants over the rows that are not test rows; where it is off the spread keeps what default bounds need.
+ */
 static kr_status standardise(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                              const struct kr_ints *rows, struct kr_gp *gp)
 {
@@ -54,14 +57,17 @@ static kr_status add_noise(struct kr_ctx *ctx, const struct kr_param *variance, 
 {
     const char *pointer = "/model/noise/variance";
     if (variance->array)
-        return kr_fail(ctx, KR_INVALID, pointer, "must be one number, not an array; known variances of rows belong to the data set");
+        return kr_fail(ctx, KR_INVALID, pointer,
+                       "must be one number, not an array; known variances of rows belong to the data set");
     const struct kr_param_value *value = &variance->values[0];
     if (value->value == 0 && !value->fixed)
         return kr_fail(ctx, KR_INVALID, pointer, "may be 0 only when fixed");
     if (value->value > 0 && value->value < 1e-30)
-        return kr_fail(ctx, KR_INVALID, pointer, "must be 0 (fixed) or lie in [1e-30, 1e30], got %g", value->value);
+        return kr_fail(ctx, KR_INVALID, pointer, "must be 0 (fixed) or lie in [1e-30, 1e30], got %g",
+                       value->value);
     if (value->bounded && !(value->lower > 0))
-        return kr_fail(ctx, KR_INVALID, "/model/noise/variance/bounds", "must be positive, got %g", value->lower);
+        return kr_fail(ctx, KR_INVALID, "/model/noise/variance/bounds", "must be positive, got %g",
+                       value->lower);
     gp->noise_index = gp->parameters.count;
     return kr_parameters_add(ctx, &gp->parameters,
                              (struct kr_parameter){.name = kr_strdup(ctx, "noise.variance"),
@@ -72,7 +78,8 @@ static kr_status add_noise(struct kr_ctx *ctx, const struct kr_param *variance, 
                                                    .spec = *value});
 }
 
-kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data, struct kr_gp *out)
+kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                     struct kr_gp *out)
 {
     const struct kr_model_spec *model = &spec->model;
     struct roles roles;
@@ -84,8 +91,8 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     KR_TRY(copy_part(ctx, data, &out->scale, &roles.validation, &out->validation));
     KR_TRY(copy_part(ctx, data, &out->scale, &roles.test, &out->test));
     KR_TRY(copy_part(ctx, data, &out->scale, &roles.fit, &out->fit));
-    KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel", &out->parameters,
-                           &kernel));
+    KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel",
+                           &out->parameters, &kernel));
     out->kernel = kernel;
     out->mean = (const struct kr_mean_type *)model->mean.type;
     out->mean_first = out->parameters.count;

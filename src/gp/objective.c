@@ -6,15 +6,15 @@
  *
  * With mean_bar, variance_bar from the loss, S = A^-1 K*' and u = S mean_bar:
  *
- *     weights on K(X, X):  -u alpha' + S diag(variance_bar) S'        on K(X*, X): mean_bar alpha' - 2 diag(variance_bar) S'
- *     on k(x*, x*): variance_bar      on s2: the trace of the first + sum(variance_bar)
- *     on the mean's parameters: mean_bar' dm(X*) - u' dm(X)
+ *     weights on K(X, X):  -u alpha' + S diag(variance_bar) S'        on K(X*, X): mean_bar alpha' - 2
+ * diag(variance_bar) S' on k(x*, x*): variance_bar      on s2: the trace of the first + sum(variance_bar) on
+ * the mean's parameters: mean_bar' dm(X*) - u' dm(X)
  *
- * A loss of the mean alone needs u = A^-1 K*' mean_bar instead of S. A variance that falls below its noise is set to it
- * and then depends on the noise alone. With residuals r of alpha and R of S the loss is wrong by
- * u'r - sum_j variance_bar_j s_j' R_j to first order: value_error. n training rows, m held-out rows; the block needs 3 n (m + 1) doubles.
- * The two parts of the derivative through A are one call of kr_solve_pull. Source: the implicit function theorem,
- * Roy, Kraemer and Hauberg (arXiv 2510.19634), section 3.
+ * A loss of the mean alone needs u = A^-1 K*' mean_bar instead of S. A variance that falls below its noise is
+ * set to it and then depends on the noise alone. With residuals r of alpha and R of S the loss is wrong by
+ * u'r - sum_j variance_bar_j s_j' R_j to first order: value_error. n training rows, m held-out rows; the
+ * block needs 3 n (m + 1) doubles. The two parts of the derivative through A are one call of kr_solve_pull.
+ * Source: the implicit function theorem, Roy, Kraemer and Hauberg (arXiv 2510.19634), section 3.
  */
 #include "gp/covariance.h"
 
@@ -27,14 +27,15 @@ struct work {
     const double *theta;
     size_t n, m, columns; /* columns of the block: 1 or 1 + m */
     struct covariance A;
-    struct kr_op cross;                 /* K(X*, X) */
-    double *B, *solution, *residual;    /* n x columns: [y - m, K*'], [alpha, S], [r, R] */
+    struct kr_op cross;                                /* K(X*, X) */
+    double *B, *solution, *residual;                   /* n x columns: [y - m, K*'], [alpha, S], [r, R] */
     double *mean, *variance, *mean_bar, *variance_bar; /* m */
-    bool *clamped;                      /* m */
-    double *scratch;                    /* of the kernel */
+    bool *clamped;                                     /* m */
+    double *scratch;                                   /* of the kernel */
 };
 
-static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance, struct work *w)
+static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
+                          struct work *w)
 {
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
     w->columns = variance ? 1 + w->m : 1;
@@ -75,8 +76,8 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
 {
     const struct kr_gp *gp = w->gp;
     const double *mean_theta = w->theta + gp->mean_first;
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise, &gp->spec->solver,
-                              &w->A));
+    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
+                              &gp->spec->solver, &w->A));
     KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &w->cross));
     kr_centre(gp->mean, mean_theta, &gp->train, w->B);
     if (w->columns > 1) {
@@ -120,8 +121,8 @@ static kr_status pull_mean(struct kr_ctx *ctx, struct work *w, struct kr_evaluat
 }
 
 /*
- * The loss sees the variance: S is at hand, so u costs no solve. B is overwritten by the weights on K(X*, X), whose rows are
- * S's columns, and the residuals by B_bar = [u, -S diag(variance_bar)].
+ * The loss sees the variance: S is at hand, so u costs no solve. B is overwritten by the weights on K(X*, X),
+ * whose rows are S's columns, and the residuals by B_bar = [u, -S diag(variance_bar)].
  */
 static kr_status pull_variance(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out, double *grad)
 {
@@ -157,8 +158,8 @@ static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, double
         return kr_fail(ctx, KR_NON_FINITE, "", "the loss is %g at these hyperparameters", loss);
     for (size_t p = 0; grad && p < gp->parameters.count; p++)
         if (!isfinite(grad[p]))
-            return kr_fail(ctx, KR_NON_FINITE, "", "the derivative of the loss by %.100s is %g", gp->parameters.items[p].name,
-                           grad[p]);
+            return kr_fail(ctx, KR_NON_FINITE, "", "the derivative of the loss by %.100s is %g",
+                           gp->parameters.items[p].name, grad[p]);
     return KR_OK;
 }
 
@@ -173,7 +174,8 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
         memset(grad, 0, gp->parameters.count * sizeof *grad);
     KR_TRY(allocate(ctx, gp, theta, variance || loss->needs_variance, &w));
     KR_TRY(predict(ctx, &w, out));
-    loss->eval(gp->spec->objective.loss.options, w.m, held_out->y, w.mean, w.variance, &out->loss, w.mean_bar, w.variance_bar);
+    loss->eval(gp->spec->objective.loss.options, w.m, held_out->y, w.mean, w.variance, &out->loss, w.mean_bar,
+               w.variance_bar);
     kr_metrics_eval(gp, held_out, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL, &out->metrics);
     if (grad)
         KR_TRY(loss->needs_variance ? pull_variance(ctx, &w, out, grad) : pull_mean(ctx, &w, out, grad));

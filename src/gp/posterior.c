@@ -3,9 +3,9 @@
  *
  *     mean(x*) = m(x*) + k(x*, X) alpha,     variance(x*) = k(x*, x*) - k(x*, X) A^-1 k(X, x*) + s2 + s*^2
  *
- * The mean goes through tiles and stores nothing; the variance takes points in blocks of BLOCK, one solve with as many
- * columns each. A variance below the noise (rounding, or an unfinished solve) is set to the noise.
- * Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
+ * The mean goes through tiles and stores nothing; the variance takes points in blocks of BLOCK, one solve
+ * with as many columns each. A variance below the noise (rounding, or an unfinished solve) is set to the
+ * noise. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
 #include "gp/covariance.h"
 
@@ -14,8 +14,8 @@
 
 enum { BLOCK = 256 };
 
-kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part, const double *theta,
-                            struct kr_posterior *out, struct kr_solve_report *report)
+kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,
+                            const double *theta, struct kr_posterior *out, struct kr_solve_report *report)
 {
     const size_t n = part->n;
     double *alpha, *rhs;
@@ -23,12 +23,13 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
     struct kr_mark mark = kr_mark(ctx);
     struct covariance A;
     KR_ALLOC(ctx, rhs, n);
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, theta, gp->noise_index, &part->x, part->noise, &gp->spec->solver, &A));
+    KR_TRY(kr_covariance_open(ctx, gp->kernel, theta, gp->noise_index, &part->x, part->noise,
+                              &gp->spec->solver, &A));
     kr_centre(gp->mean, theta + gp->mean_first, part, rhs);
     KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, alpha, NULL, report));
     kr_release(ctx, mark);
-    *out = (struct kr_posterior){gp->kernel, gp->mean, gp->mean_first, gp->noise_index, theta, part->x, part->noise, alpha,
-                                 &gp->spec->solver};
+    *out = (struct kr_posterior){gp->kernel, gp->mean,    gp->mean_first, gp->noise_index,  theta,
+                                 part->x,    part->noise, alpha,          &gp->spec->solver};
     return KR_OK;
 }
 
@@ -61,7 +62,8 @@ static kr_status block_variance(struct kr_ctx *ctx, const struct kr_posterior *p
 }
 
 static kr_status predict_variance(struct kr_ctx *ctx, const struct kr_posterior *p, const struct kr_points *x,
-                                  const double *noise, bool observe, double *variance, struct kr_solve_report *report)
+                                  const double *noise, bool observe, double *variance,
+                                  struct kr_solve_report *report)
 {
     struct covariance A;
     KR_TRY(kr_covariance_open(ctx, p->kernel, p->theta, p->noise_index, &p->x, p->noise, p->solver, &A));
@@ -93,8 +95,8 @@ kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *p,
     return KR_OK;
 }
 
-kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted, const struct kr_part *scored,
-                      const double *theta, struct kr_metrics *out)
+kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted,
+                      const struct kr_part *scored, const double *theta, struct kr_metrics *out)
 {
     struct kr_mark mark = kr_mark(ctx);
     struct kr_posterior posterior;

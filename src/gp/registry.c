@@ -24,7 +24,8 @@ static const struct kr_type *const validations[] = {
 #include "gp/validations.def"
     NULL};
 
-static const struct kr_type exact = {"exact", "the full covariance matrix, stored or matrix-free by the solver", NULL};
+static const struct kr_type exact = {"exact",
+                                     "the full covariance matrix, stored or matrix-free by the solver", NULL};
 static const struct kr_type *const approximations[] = {&exact, NULL};
 
 const struct kr_registry kr_mean_registry = {"mean", means};

@@ -10,16 +10,19 @@ KR_DEFINE(kr_validation_fraction_options, KR_VALIDATION_FRACTION_FIELDS, "a seed
 
 enum { STREAM = 2 /* of random numbers; the draw of test rows uses 1 */ };
 
-static kr_status select_rows(struct kr_ctx *ctx, const void *options, const struct kr_rows *rows, const char *pointer, bool *taken)
+static kr_status select_rows(struct kr_ctx *ctx, const void *options, const struct kr_rows *rows,
+                             const char *pointer, bool *taken)
 {
     const struct kr_validation_fraction_options *o = options;
     const char *at = kr_printf(ctx, "%s/fraction", pointer);
-    return kr_split_fraction(ctx, rows->npool, rows->pool, rows->group, o->fraction, o->seed, STREAM, at, taken);
+    return kr_split_fraction(ctx, rows->npool, rows->pool, rows->group, o->fraction, o->seed, STREAM, at,
+                             taken);
 }
 
 extern const struct kr_validation_type kr_validation_fraction;
 const struct kr_validation_type kr_validation_fraction = {
-    {"fraction", "a seeded fraction of the rows; identical inputs stay together", &kr_validation_fraction_options_schema},
+    {"fraction", "a seeded fraction of the rows; identical inputs stay together",
+     &kr_validation_fraction_options_schema},
     NULL,
     select_rows,
 };

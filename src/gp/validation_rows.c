@@ -1,8 +1,7 @@
 /* rows: the caller says which rows are held out. */
 #include "kriged/gp.h"
 
-#define KR_VALIDATION_ROWS_FIELDS(F, S)                                                                      \
-    F(S, INTS, rows, _, NULL, 0, 1e15, KR_REQUIRED, "data rows, from 0")
+#define KR_VALIDATION_ROWS_FIELDS(F, S) F(S, INTS, rows, _, NULL, 0, 1e15, KR_REQUIRED, "data rows, from 0")
 KR_DECLARE(kr_validation_rows_options, KR_VALIDATION_ROWS_FIELDS);
 KR_DEFINE(kr_validation_rows_options, KR_VALIDATION_ROWS_FIELDS, "explicit rows");
 
@@ -11,7 +10,8 @@ static const struct kr_ints *explicit_rows(const void *options)
     return &((const struct kr_validation_rows_options *)options)->rows;
 }
 
-static kr_status select_rows(struct kr_ctx *ctx, const void *options, const struct kr_rows *rows, const char *pointer, bool *taken)
+static kr_status select_rows(struct kr_ctx *ctx, const void *options, const struct kr_rows *rows,
+                             const char *pointer, bool *taken)
 {
     const struct kr_ints *given = explicit_rows(options);
     for (size_t i = 0; i < given->count; i++) {

@@ -9,7 +9,7 @@
  * What a worker says after its last checkpoint is held back: an attempt that goes on from the checkpoint says
  * it again.
  */
-#include "job_impl.h"
+#include "job/job_impl.h"
 #include "wire/wire.h"
 
 #include <stdlib.h>
@@ -132,8 +132,7 @@ void kr_job_worker_died(struct kr_jobs *jobs, struct kr_job *job, const char *ho
     }
 }
 
-/* ---- what the worker says
- * ------------------------------------------------------------------------------------------ */
+/* ---- what the worker says ---- */
 
 static bool take_event(struct kr_jobs *jobs, struct kr_job *job, const char *kind, const json_t *line)
 {
@@ -203,8 +202,7 @@ bool kr_job_line(struct kr_jobs *jobs, struct kr_job *job, const char *text, siz
     return good;
 }
 
-/* ---- the beginning
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the beginning ---- */
 
 /* Stored JSON of any type, new reference in the message under `name`. */
 static kr_status put_stored(struct kr_ctx *ctx, json_t *message, const char *name, const char *text)

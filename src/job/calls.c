@@ -1,5 +1,5 @@
 /* Interactive requests: callers wait in line for an idle process, then for its word. */
-#include "job_impl.h"
+#include "job/job_impl.h"
 #include "wire/wire.h"
 
 #include <stdlib.h>
@@ -117,8 +117,7 @@ kr_status kr_jobs_call(struct kr_ctx *ctx, struct kr_jobs *jobs, json_t *message
     return status;
 }
 
-/* ---- the supervisor's side
- * ---------------------------------------------------------------------------------------- */
+/* ---- the supervisor's side ---- */
 
 struct kr_call *kr_call_take(struct kr_jobs *jobs)
 {

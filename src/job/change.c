@@ -6,7 +6,7 @@
  * fails, nothing is dropped: the changes stay in memory, no new job begins, and the commit is tried again
  * with growing pauses.
  */
-#include "job_impl.h"
+#include "job/job_impl.h"
 
 #include <math.h>
 #include <stdlib.h>

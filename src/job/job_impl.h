@@ -147,8 +147,7 @@ void *kr_supervise(void *jobs);
 void kr_process_request(struct kr_jobs *jobs, struct kr_process *process, const char *text);
 void kr_process_idle(struct kr_jobs *jobs, struct kr_process *process);
 
-/* ---- attempt.c
- * --------------------------------------------------------------------------------------------------- */
+/* ---- attempt.c ---- */
 
 /* Sends a queued job to an idle process. False when the store cannot be read now. */
 bool kr_job_begin(struct kr_jobs *jobs, struct kr_job *job, struct kr_process *process);
@@ -161,8 +160,7 @@ void kr_job_failed(struct kr_jobs *jobs, struct kr_job *job, const struct kr_err
  * them again. */
 void kr_job_requeue(struct kr_jobs *jobs, struct kr_job *job, const char *reason);
 
-/* ---- change.c
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- change.c ---- */
 
 struct kr_change *kr_change_new(void);
 void kr_change_free(struct kr_change *change);                                /* with all after it */
@@ -174,8 +172,7 @@ void kr_commit(struct kr_jobs *jobs, double now);
 double kr_commit_due(const struct kr_jobs *jobs); /* kr_seconds(), INFINITY when nothing waits */
 void kr_job_free(struct kr_job *job);
 
-/* ---- calls.c
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- calls.c ---- */
 
 struct kr_call *kr_call_take(struct kr_jobs *jobs); /* the first that waits, now running; NULL */
 /* Ends it with the worker's line (copied), or with a status when line is NULL. */
@@ -183,8 +180,7 @@ void kr_call_end(struct kr_jobs *jobs, struct kr_call *call, const char *line, s
                  kr_status status);
 bool kr_call_cancelled(struct kr_jobs *jobs, const struct kr_call *call);
 
-/* ---- process.c
- * --------------------------------------------------------------------------------------------------- */
+/* ---- process.c ---- */
 
 int kr_process_start(struct kr_process *process, const char *executable, int threads); /* errno */
 void kr_process_send(struct kr_process *process, const char *text, size_t length);
@@ -194,8 +190,7 @@ char *kr_process_line(struct kr_process *process, size_t *length); /* valid unti
 /* Kills and reaps it; `how` it ended, as words. */
 void kr_process_end(struct kr_process *process, char how[KR_HOW_BYTES]);
 
-/* ---- subscribe.c
- * ------------------------------------------------------------------------------------------------- */
+/* ---- subscribe.c ---- */
 
 void kr_subscriptions_init(struct kr_subscriptions *subscriptions);
 void kr_subscriptions_fini(struct kr_subscriptions *subscriptions);

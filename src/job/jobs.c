@@ -1,5 +1,5 @@
 /* The queue as other threads see it: open, submit, cancel, wait, count, close. */
-#include "job_impl.h"
+#include "job/job_impl.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,8 +15,7 @@ static const double default_cancel_seconds = 10, default_call_seconds = 5;
 static const double look_seconds = 0.1;    /* how often a waiting caller looks at its client */
 static const double stored_seconds = 10.0; /* that a cancellation of a queued job may take to be stored */
 
-/* ---- helpers of all files
- * ------------------------------------------------------------------------------------------ */
+/* ---- helpers of all files ---- */
 
 void *kr_must(void *memory)
 {
@@ -92,8 +91,7 @@ void kr_jobs_phase(struct kr_jobs *jobs, struct kr_job *job, enum kr_job_phase p
     pthread_mutex_unlock(&jobs->lock);
 }
 
-/* ---- submit, cancel, wait, count
- * ----------------------------------------------------------------------------------- */
+/* ---- submit, cancel, wait, count ---- */
 
 static size_t count_phase(const struct kr_jobs *jobs, enum kr_job_phase phase)
 {
@@ -236,8 +234,7 @@ struct kr_jobs_counts kr_jobs_count(struct kr_jobs *jobs)
     return counts;
 }
 
-/* ---- open and close
- * -------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---- */
 
 /* One unfinished job of an earlier life. What ran then goes back to the queue, and that attempt does not
  * count. */

@@ -4,7 +4,7 @@
  * The parent end does not block and is inherited by nobody, so that a worker sees the end of the socket
  * exactly when the daemon is gone. Lines have no length limit: both buffers grow.
  */
-#include "job_impl.h"
+#include "job/job_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>

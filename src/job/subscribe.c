@@ -1,5 +1,5 @@
 /* Subscriptions: who wants to know that a job has new stored events. */
-#include "job_impl.h"
+#include "job/job_impl.h"
 
 #include <stdlib.h>
 #include <string.h>

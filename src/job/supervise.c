@@ -6,7 +6,7 @@
  * the *thread* that spawned it ends. Should the daemon be killed, the signal and the end of the socket both
  * end the workers.
  */
-#include "job_impl.h"
+#include "job/job_impl.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,8 +19,7 @@
 
 static const double healthy_seconds = 1.0, first_backoff = 0.1, longest_backoff = 5.0, begin_pause = 1.0;
 
-/* ---- one process
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- one process ---- */
 
 void kr_process_request(struct kr_jobs *jobs, struct kr_process *process, const char *text)
 {
@@ -132,8 +131,7 @@ static void receive(struct kr_jobs *jobs, struct kr_process *process)
         lose(jobs, process);
 }
 
-/* ---- cancellations
- * --------------------------------------------------------------------------------------------------- */
+/* ---- cancellations ---- */
 
 static void send_cancel(struct kr_process *process)
 {
@@ -175,8 +173,7 @@ static void look_after(struct kr_jobs *jobs, struct kr_process *process, double 
     }
 }
 
-/* ---- who works on what
- * ------------------------------------------------------------------------------------------------- */
+/* ---- who works on what ---- */
 
 /* Jobs take the first idle process and calls the last: so that those of one kind tend to meet the caches they
  * left. */
@@ -219,9 +216,7 @@ static void dispatch(struct kr_jobs *jobs, double now)
             jobs->begin_at = now + begin_pause;
 }
 
-/* ---- the loop
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 static int poll_timeout(const struct kr_jobs *jobs, double close_at)
 {

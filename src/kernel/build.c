@@ -11,7 +11,8 @@ struct builder {
     struct kr_parameters *parameters;
 };
 
-kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters, struct kr_parameter parameter)
+kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters,
+                            struct kr_parameter parameter)
 {
     if (!parameter.name || !parameter.pointer)
         return ctx->error.status;
@@ -28,20 +29,24 @@ kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters
     return KR_OK;
 }
 
-static kr_status find_feature(const struct builder *b, const struct kr_feature *wanted, const char *pointer, size_t *out)
+static kr_status find_feature(const struct builder *b, const struct kr_feature *wanted, const char *pointer,
+                              size_t *out)
 {
     for (size_t k = 0; wanted->name && k < b->d; k++)
         if (strcmp(b->feature_names[k], wanted->name) == 0)
             return *out = k, KR_OK;
     if (wanted->name)
-        return kr_fail(b->ctx, KR_INVALID, pointer, "there is no feature called \"%.64s\" in the data", wanted->name);
+        return kr_fail(b->ctx, KR_INVALID, pointer, "there is no feature called \"%.64s\" in the data",
+                       wanted->name);
     if (wanted->index >= b->d)
-        return kr_fail(b->ctx, KR_INVALID, pointer, "must be a feature index below %zu, got %zu", b->d, wanted->index);
+        return kr_fail(b->ctx, KR_INVALID, pointer, "must be a feature index below %zu, got %zu", b->d,
+                       wanted->index);
     *out = wanted->index;
     return KR_OK;
 }
 
-static kr_status resolve_features(const struct builder *b, const void *options, const char *pointer, struct kr_kernel *kernel)
+static kr_status resolve_features(const struct builder *b, const void *options, const char *pointer,
+                                  struct kr_kernel *kernel)
 {
     const struct kr_features *wanted =
         kernel->type->features < 0 ? NULL : (const void *)((const char *)options + kernel->type->features);
@@ -50,7 +55,8 @@ static kr_status resolve_features(const struct builder *b, const void *options, 
     for (size_t k = 0; k < count; k++) {
         features[k] = k;
         if (wanted && wanted->count)
-            KR_TRY(find_feature(b, &wanted->items[k], kr_printf(b->ctx, "%s/features/%zu", pointer, k), &features[k]));
+            KR_TRY(find_feature(b, &wanted->items[k], kr_printf(b->ctx, "%s/features/%zu", pointer, k),
+                                &features[k]));
         for (size_t j = 0; j < k; j++)
             if (features[j] == features[k])
                 return kr_fail(b->ctx, KR_INVALID, kr_printf(b->ctx, "%s/features/%zu", pointer, k),
@@ -62,8 +68,9 @@ static kr_status resolve_features(const struct builder *b, const void *options, 
 }
 
 /* One entry, or one a feature. An entry of an array keeps its own pointer. */
-static kr_status add_parameter(const struct builder *b, const struct kr_kernel_parameter *row, const void *options,
-                               const char *pointer, const char *path, bool exact, struct kr_kernel *kernel)
+static kr_status add_parameter(const struct builder *b, const struct kr_kernel_parameter *row,
+                               const void *options, const char *pointer, const char *path, bool exact,
+                               struct kr_kernel *kernel)
 {
     const struct kr_param *given = (const void *)((const char *)options + row->offset);
     bool ard = kernel->type->ard >= 0 && *(const bool *)((const char *)options + kernel->type->ard);
@@ -79,10 +86,13 @@ static kr_status add_parameter(const struct builder *b, const struct kr_kernel_p
             .unit = row->unit,
             .positive = true,
             .exact_unit = exact || row->unit == KR_UNIT_LENGTH,
-            .nfeatures = row->unit != KR_UNIT_LENGTH ? 0 : each ? 1 : kernel->nfeatures,
+            .nfeatures = row->unit != KR_UNIT_LENGTH ? 0
+                         : each                      ? 1
+                                                     : kernel->nfeatures,
             .features = kernel->features + (each ? k : 0),
             .spec = given->values[given->array ? k : 0],
-            .name = each ? kr_printf(b->ctx, "%s.%s[%zu]", path, row->name, k) : kr_printf(b->ctx, "%s.%s", path, row->name),
+            .name = each ? kr_printf(b->ctx, "%s.%s[%zu]", path, row->name, k)
+                         : kr_printf(b->ctx, "%s.%s", path, row->name),
             .pointer = given->array ? kr_printf(b->ctx, "%s/%s/%zu", pointer, row->name, k)
                                     : kr_printf(b->ctx, "%s/%s", pointer, row->name),
         };
@@ -93,8 +103,8 @@ static kr_status add_parameter(const struct builder *b, const struct kr_kernel_p
     return KR_OK;
 }
 
-static kr_status build(struct builder *b, const struct kr_variant *spec, const char *pointer, const char *path, bool exact,
-                       struct kr_kernel **out)
+static kr_status build(struct builder *b, const struct kr_variant *spec, const char *pointer,
+                       const char *path, bool exact, struct kr_kernel **out)
 {
     const struct kr_kernel_type *type = (const struct kr_kernel_type *)spec->type;
     struct kr_kernel *kernel;
@@ -116,14 +126,16 @@ static kr_status build(struct builder *b, const struct kr_variant *spec, const c
         KR_ALLOC(b->ctx, kernel->kernels, children->count);
         for (size_t c = 0; c < children->count; c++)
             KR_TRY(build(b, &children->items[c], kr_printf(b->ctx, "%s/kernels/%zu", pointer, c),
-                         kr_printf(b->ctx, "%s.kernels[%zu]", path, c), exact && !type->multiplies, &kernel->kernels[c]));
+                         kr_printf(b->ctx, "%s.kernels[%zu]", path, c), exact && !type->multiplies,
+                         &kernel->kernels[c]));
     }
     kernel->buffers = type->buffers ? type->buffers(kernel) : 0;
     return KR_OK;
 }
 
-kr_status kr_kernel_build(struct kr_ctx *ctx, const struct kr_variant *spec, size_t d, const char *const *feature_names,
-                          const char *pointer, const char *path, struct kr_parameters *parameters, struct kr_kernel **out)
+kr_status kr_kernel_build(struct kr_ctx *ctx, const struct kr_variant *spec, size_t d,
+                          const char *const *feature_names, const char *pointer, const char *path,
+                          struct kr_parameters *parameters, struct kr_kernel **out)
 {
     struct builder b = {ctx, d, 0, feature_names, parameters};
     return build(&b, spec, pointer, path, true, out);
@@ -139,8 +151,8 @@ static struct kr_tile point_tile(const struct kr_points *x, size_t i)
     return (struct kr_tile){1, 1, x->x + i, x->x + i, x->ld, x->ld};
 }
 
-void kr_kernel_diagonal(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x, double *scratch,
-                        double *out)
+void kr_kernel_diagonal(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
+                        double *scratch, double *out)
 {
     for (size_t i = 0; i < x->n; i++) {
         struct kr_tile tile = point_tile(x, i);

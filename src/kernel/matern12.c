@@ -1,6 +1,6 @@
 /*
- * matern12: v exp(-r). Slope by r^2: -exp(-r)/(2r); at r = 0 it always meets a factor (x - z)^2 = 0, and 0 stands for the
- * limit. Source: Rasmussen and Williams 2006, eq. 4.17.
+ * matern12: v exp(-r). Slope by r^2: -exp(-r)/(2r); at r = 0 it always meets a factor (x - z)^2 = 0, and 0
+ * stands for the limit. Source: Rasmussen and Williams 2006, eq. 4.17.
  */
 #include "kernel/stationary.h"
 

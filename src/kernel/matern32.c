@@ -1,4 +1,5 @@
-/* matern32: v (1 + a) exp(-a), a = sqrt(3) r. Slope by r^2: -3/2 exp(-a). Source: Rasmussen and Williams 2006, eq. 4.17. */
+/* matern32: v (1 + a) exp(-a), a = sqrt(3) r. Slope by r^2: -3/2 exp(-a). Source: Rasmussen and Williams
+ * 2006, eq. 4.17. */
 #include "kernel/stationary.h"
 
 static inline __attribute__((always_inline)) void profile(double r2, double *g, double *slope)

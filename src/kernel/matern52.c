@@ -1,5 +1,6 @@
 /*
- * matern52: v (1 + a + a^2/3) exp(-a), a = sqrt(5) r. Slope by r^2: -5/6 (1 + a) exp(-a). Source: Rasmussen and Williams 2006, eq. 4.17.
+ * matern52: v (1 + a + a^2/3) exp(-a), a = sqrt(5) r. Slope by r^2: -5/6 (1 + a) exp(-a). Source: Rasmussen
+ * and Williams 2006, eq. 4.17.
  */
 #include "kernel/stationary.h"
 

@@ -1,7 +1,7 @@
 /*
- * product: k_1 k_2 ...; child c gets the weight W o prod_{b != c} K_b. Scratch for q children: q + 1 tiles (each
- * child's values, the weight handed on) and the children's. The products of the others are formed anew for each
- * child, O(q^2) multiplications an entry: q is small, and dividing by K_c would fail where it is 0.
+ * product: k_1 k_2 ...; child c gets the weight W o prod_{b != c} K_b. Scratch for q children: q + 1 tiles
+ * (each child's values, the weight handed on) and the children's. The products of the others are formed anew
+ * for each child, O(q^2) multiplications an entry: q is small, and dividing by K_c would fail where it is 0.
  */
 #include "kernel/composite.h"
 
@@ -12,7 +12,8 @@ static size_t buffers(const struct kr_kernel *kernel)
     return kernel->nkernels + 1 + kr_composite_child_buffers(kernel);
 }
 
-static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K, double *scratch)
+static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K,
+                 double *scratch)
 {
     double *part = scratch;
     scratch += KR_TILE * KR_TILE;
@@ -24,8 +25,8 @@ static void eval(const struct kr_kernel *kernel, const double *theta, const stru
     }
 }
 
-static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, const double *W,
-                 double *grad, double *scratch)
+static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
+                 const double *W, double *grad, double *scratch)
 {
     const size_t area = KR_TILE * KR_TILE, entries = tile->m * tile->n;
     double *values = scratch, *weight = values + kernel->nkernels * area;

@@ -1,17 +1,19 @@
 /*
- * Stationary kernels: k(x, z) = variance * g(r^2), r^2 = sum_k (x_k - z_k)^2 / l_k^2 over the kernel's features.
+ * Stationary kernels: k(x, z) = variance * g(r^2), r^2 = sum_k (x_k - z_k)^2 / l_k^2 over the kernel's
+ * features.
  *
  * A kernel file defines
  *
  *     static inline void profile(double r2, double *g, double *slope);    g(r^2) and dg/d(r^2), branch-free
  *
- * and then includes this file and writes KR_STATIONARY(name, doc): tiles, gradients, ARD, options and JSON follow.
- * Parameters: variance, lengthscale (one, or one a feature).
+ * and then includes this file and writes KR_STATIONARY(name, doc): tiles, gradients, ARD, options and JSON
+ * follow. Parameters: variance, lengthscale (one, or one a feature).
  *
  *     dk/dvariance = g,   dk/dl_k = -2 variance g'(r^2) (x_k - z_k)^2 / l_k^3
  *
- * Differences are squared directly, not expanded into products: near points keep all their digits. Cost of an m x n tile:
- * m n (3 d + g) flops for the values, m n (6 d + g) for the pull; no memory beyond two rows of a tile.
+ * Differences are squared directly, not expanded into products: near points keep all their digits. Cost of an
+ * m x n tile: m n (3 d + g) flops for the values, m n (6 d + g) for the pull; no memory beyond two rows of a
+ * tile.
  */
 #ifndef KERNEL_STATIONARY_H
 #define KERNEL_STATIONARY_H
@@ -23,23 +25,26 @@
 
 #define KR_STATIONARY_FIELDS(F, S)                                                                           \
     F(S, PARAM, variance, _, "1", 1e-30, 1e30, 0, "value at distance 0 (target's units squared)")            \
-    F(S, PARAM, lengthscale, _, "1", 1e-30, 1e30, 0, "distance over which values decorrelate; an array gives one a feature") \
+    F(S, PARAM, lengthscale, _, "1", 1e-30, 1e30, 0,                                                         \
+      "distance over which values decorrelate; an array gives one a feature")                                \
     F(S, BOOL, ard, _, "false", 0, 0, 0, "one lengthscale a feature, all starting at the given value")       \
     F(S, FEATURES, features, _, NULL, 0, 0, KR_OMIT, "the features it sees, by name or index; absent: all")
 KR_DECLARE(kr_stationary_options, KR_STATIONARY_FIELDS);
 
 extern const struct kr_kernel_parameter kr_stationary_parameters[2];
 
-/* Vector code for the machine at hand, chosen at load time by what it supports (arch= of a named processor would fit that model
- * only); the sanitisers run before that choice is possible. */
+/* Vector code for the machine at hand, chosen at load time by what it supports (arch= of a named processor
+ * would fit that model only); the sanitisers run before that choice is possible. */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
 #define KR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define KR_CLONES
 #endif
 
-static inline __attribute__((always_inline)) void stationary_row(const struct kr_kernel *kernel, const double *lengths,
-                                                                 const struct kr_tile *tile, size_t i, double *r2)
+static inline __attribute__((always_inline)) void stationary_row(const struct kr_kernel *kernel,
+                                                                 const double *lengths,
+                                                                 const struct kr_tile *tile, size_t i,
+                                                                 double *r2)
 {
     for (size_t j = 0; j < tile->n; j++)
         r2[j] = 0;
@@ -55,8 +60,8 @@ static inline __attribute__((always_inline)) void stationary_row(const struct kr
 }
 
 /* sum_j G_j (x_k - z_jk)^2 for one feature. */
-static inline __attribute__((always_inline)) double stationary_moment(const struct kr_tile *tile, size_t i, size_t feature,
-                                                                      const double *G)
+static inline __attribute__((always_inline)) double stationary_moment(const struct kr_tile *tile, size_t i,
+                                                                      size_t feature, const double *G)
 {
     const double *z = tile->z + feature * tile->ldz;
     double x = tile->x[feature * tile->ldx + i], sum = 0;
@@ -67,8 +72,8 @@ static inline __attribute__((always_inline)) double stationary_moment(const stru
 }
 
 #define KR_STATIONARY(kernel_name, text)                                                                     \
-    KR_CLONES static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,  \
-                               double *K, double *scratch)                                                   \
+    KR_CLONES static void eval(const struct kr_kernel *kernel, const double *theta,                          \
+                               const struct kr_tile *tile, double *K, double *scratch)                       \
     {                                                                                                        \
         (void)scratch;                                                                                       \
         double r2[KR_TILE];                                                                                  \
@@ -83,8 +88,8 @@ static inline __attribute__((always_inline)) double stationary_moment(const stru
             }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
-    KR_CLONES static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,  \
-                               const double *W, double *grad, double *scratch)                               \
+    KR_CLONES static void pull(const struct kr_kernel *kernel, const double *theta,                          \
+                               const struct kr_tile *tile, const double *W, double *grad, double *scratch)   \
     {                                                                                                        \
         (void)scratch;                                                                                       \
         double r2[KR_TILE], G[KR_TILE];                                                                      \

@@ -1,4 +1,5 @@
-/* sum: k_1 + k_2 + ...; a weight is handed on to every child unchanged. Scratch: one tile and the children's. */
+/* sum: k_1 + k_2 + ...; a weight is handed on to every child unchanged. Scratch: one tile and the children's.
+ */
 #include "kernel/composite.h"
 
 static size_t buffers(const struct kr_kernel *kernel)
@@ -6,7 +7,8 @@ static size_t buffers(const struct kr_kernel *kernel)
     return 1 + kr_composite_child_buffers(kernel);
 }
 
-static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K, double *scratch)
+static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K,
+                 double *scratch)
 {
     double *part = scratch;
     scratch += KR_TILE * KR_TILE;
@@ -18,8 +20,8 @@ static void eval(const struct kr_kernel *kernel, const double *theta, const stru
     }
 }
 
-static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, const double *W,
-                 double *grad, double *scratch)
+static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
+                 const double *W, double *grad, double *scratch)
 {
     for (size_t c = 0; c < kernel->nkernels; c++) {
         const struct kr_kernel *child = kernel->kernels[c];

@@ -1,7 +1,8 @@
 /*
  * exp as straight-line code, so that the compiler's vectoriser can take it: exp(x) = 2^k exp(r) with k the
- * integer nearest to x / ln 2 and r = x - k ln 2 in two parts, |r| <= 0.347, exp(r) by its Taylor polynomial of degree 13
- * (truncation below 5e-18). For x <= 0; error at most 2 ulp (tested over the range); below -708 the result is 0.
+ * integer nearest to x / ln 2 and r = x - k ln 2 in two parts, |r| <= 0.347, exp(r) by its Taylor polynomial
+ * of degree 13 (truncation below 5e-18). For x <= 0; error at most 2 ulp (tested over the range); below -708
+ * the result is 0.
  */
 #ifndef KERNEL_VMATH_H
 #define KERNEL_VMATH_H
@@ -33,7 +34,8 @@ static inline __attribute__((always_inline)) double kr_exp_negative(double x)
     uint64_t bits;
     double scale;
     memcpy(&bits, &t, sizeof bits);
-    bits = (bits << 52) + 0x3ff0000000000000u; /* k sits in the low bits of t: put it into the exponent of 1 */
+    bits =
+        (bits << 52) + 0x3ff0000000000000u; /* k sits in the low bits of t: put it into the exponent of 1 */
     memcpy(&scale, &bits, sizeof scale);
     return x < -708.0 ? 0.0 : p * scale;
 }

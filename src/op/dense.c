@@ -1,14 +1,17 @@
-/* A stored matrix. apply and apply_t: 2 rows cols k flops; pull: grad[i + j rows] += alpha sum_c U_ic V_jc. */
+/* A stored matrix. apply and apply_t: 2 rows cols k flops; pull: grad[i + j rows] += alpha sum_c U_ic V_jc.
+ */
 #include "kriged/op.h"
 
 #include <cblas.h>
 
-static kr_status multiply(const struct kr_op *op, CBLAS_TRANSPOSE transpose, size_t k, const double *X, double *Y)
+static kr_status multiply(const struct kr_op *op, CBLAS_TRANSPOSE transpose, size_t k, const double *X,
+                          double *Y)
 {
-    size_t in = transpose == CblasTrans ? op->rows : op->cols, out = transpose == CblasTrans ? op->cols : op->rows;
+    size_t in = transpose == CblasTrans ? op->rows : op->cols,
+           out = transpose == CblasTrans ? op->cols : op->rows;
     if (in && out && k)
-        cblas_dgemm(CblasColMajor, transpose, CblasNoTrans, (int)out, (int)k, (int)in, 1, op->self, (int)op->rows, X, (int)in,
-                    0, Y, (int)out);
+        cblas_dgemm(CblasColMajor, transpose, CblasNoTrans, (int)out, (int)k, (int)in, 1, op->self,
+                    (int)op->rows, X, (int)in, 0, Y, (int)out);
     return KR_OK;
 }
 
@@ -24,13 +27,13 @@ static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, c
     return multiply(op, CblasTrans, k, X, Y);
 }
 
-static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
-                      double *grad)
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                      double alpha, double *grad)
 {
     (void)ctx;
     if (op->rows && op->cols && k)
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, (int)op->rows, (int)op->cols, (int)k, alpha, U, (int)op->rows, V,
-                    (int)op->cols, 1, grad, (int)op->rows);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, (int)op->rows, (int)op->cols, (int)k, alpha, U,
+                    (int)op->rows, V, (int)op->cols, 1, grad, (int)op->rows);
     return KR_OK;
 }
 

@@ -1,11 +1,11 @@
 /*
- * K(X, Z) by tiles. Rows of tiles are shared out to threads; each writes its own rows of the result and walks the
- * columns in order, and gradients go to one lane per row of tiles that are added in order at the end: the same bits
- * for any number of threads. The pull of a Gram matrix visits the tiles on and above the diagonal only, with
- * W_ij + W_ji' as the weight.
+ * K(X, Z) by tiles. Rows of tiles are shared out to threads; each writes its own rows of the result and walks
+ * the columns in order, and gradients go to one lane per row of tiles that are added in order at the end: the
+ * same bits for any number of threads. The pull of a Gram matrix visits the tiles on and above the diagonal
+ * only, with W_ij + W_ji' as the weight.
  *
- * Shapes: X n x d, Z m x d; a product with k columns costs n m (c_kernel + 2 k) flops; memory per thread one tile, the
- * kernel's scratch, and (pull) n/KR_TILE gradients.
+ * Shapes: X n x d, Z m x d; a product with k columns costs n m (c_kernel + 2 k) flops; memory per thread one
+ * tile, the kernel's scratch, and (pull) n/KR_TILE gradients.
  */
 #include "kriged/op.h"
 
@@ -30,7 +30,8 @@ static size_t blocks_of(size_t n)
 
 static struct kr_tile tile_at(const struct kr_points *x, const struct kr_points *z, size_t i, size_t j)
 {
-    return (struct kr_tile){at_most(KR_TILE, x->n - i), at_most(KR_TILE, z->n - j), x->x + i, z->x + j, x->ld, z->ld};
+    return (struct kr_tile){
+        at_most(KR_TILE, x->n - i), at_most(KR_TILE, z->n - j), x->x + i, z->x + j, x->ld, z->ld};
 }
 
 /* One tile and the kernel's scratch for each thread. */
@@ -46,8 +47,8 @@ static kr_status thread_memory(struct kr_ctx *ctx, const struct kernel_op *self,
 }
 
 /* Rows i.. of Y = K(x, z) X. */
-static void apply_rows(const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z, size_t i, size_t k,
-                       const double *X, double *Y, double *tile_values)
+static void apply_rows(const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z,
+                       size_t i, size_t k, const double *X, double *Y, double *tile_values)
 {
     double *scratch = tile_values + KR_TILE * KR_TILE;
     for (size_t j = 0; j < z->n; j += KR_TILE) {
@@ -55,16 +56,16 @@ static void apply_rows(const struct kernel_op *self, const struct kr_points *x, 
         double beta = j == 0 ? 0 : 1;
         self->kernel->type->eval(self->kernel, self->theta, &tile, tile_values, scratch);
         if (k == 1)
-            cblas_dgemv(CblasColMajor, CblasTrans, (int)tile.n, (int)tile.m, 1, tile_values, (int)tile.n, X + j, 1, beta,
-                        Y + i, 1);
+            cblas_dgemv(CblasColMajor, CblasTrans, (int)tile.n, (int)tile.m, 1, tile_values, (int)tile.n,
+                        X + j, 1, beta, Y + i, 1);
         else
-            cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)tile.m, (int)k, (int)tile.n, 1, tile_values, (int)tile.n,
-                        X + j, (int)z->n, beta, Y + i, (int)x->n);
+            cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)tile.m, (int)k, (int)tile.n, 1,
+                        tile_values, (int)tile.n, X + j, (int)z->n, beta, Y + i, (int)x->n);
     }
 }
 
-static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z,
-                          size_t k, const double *X, double *Y)
+static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, const struct kr_points *x,
+                          const struct kr_points *z, size_t k, const double *X, double *Y)
 {
     double *memory;
     struct kr_mark mark = kr_mark(ctx);
@@ -100,8 +101,8 @@ struct weights {
     double alpha;
 };
 
-static void tile_weights(const struct kr_op *op, const struct weights *w, const struct kr_tile *tile, size_t i, size_t j,
-                         double *out)
+static void tile_weights(const struct kr_op *op, const struct weights *w, const struct kr_tile *tile,
+                         size_t i, size_t j, double *out)
 {
     const int m = (int)tile->m, n = (int)tile->n, k = (int)w->k;
     if (w->W) {
@@ -109,11 +110,11 @@ static void tile_weights(const struct kr_op *op, const struct weights *w, const 
             memcpy(out + r * tile->n, w->W + (i + r) * op->cols + j, tile->n * sizeof *out);
         return;
     }
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->V + j, (int)op->cols, w->U + i, (int)op->rows, 0,
-                out, n);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->V + j, (int)op->cols, w->U + i,
+                (int)op->rows, 0, out, n);
     if (op->symmetric && i != j)
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->U + j, (int)op->rows, w->V + i,
-                    (int)op->cols, 1, out, n);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->U + j, (int)op->rows,
+                    w->V + i, (int)op->cols, 1, out, n);
 }
 
 static void pull_rows(const struct kr_op *op, const struct weights *w, size_t i, double *memory, double *lane)
@@ -149,7 +150,8 @@ static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const st
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
     for (size_t b = 0; b < blocks; b++)
         if (!kr_due(ctx))
-            pull_rows(op, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self), lanes + b * length);
+            pull_rows(op, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self),
+                      lanes + b * length);
     for (size_t b = 0; b < blocks; b++)
         for (size_t p = 0; p < length; p++)
             grad[p] += lanes[b * length + p];
@@ -157,8 +159,8 @@ static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const st
     return kr_poll(ctx);
 }
 
-static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
-                      double *grad)
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                      double alpha, double *grad)
 {
     struct weights w = {k, U, V, NULL, alpha};
     return k ? pull_tiles(ctx, op, &w, grad) : KR_OK;
@@ -170,7 +172,8 @@ kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, 
     return pull_tiles(ctx, op, &w, grad);
 }
 
-/* Row b of tiles, transposed into the column-major A; for a Gram matrix only what lies on and below the diagonal. */
+/* Row b of tiles, transposed into the column-major A; for a Gram matrix only what lies on and below the
+ * diagonal. */
 static void fill_rows(const struct kr_op *op, size_t i, double *memory, double *A)
 {
     const struct kernel_op *self = op->self;
@@ -200,8 +203,8 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
 
 static const struct kr_op_type kernel_type = {"kernel", apply, apply_t, pull, fill};
 
-kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta, const struct kr_points *X,
-                       const struct kr_points *Z, struct kr_op *out)
+kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+                       const struct kr_points *X, const struct kr_points *Z, struct kr_op *out)
 {
     struct kernel_op *self;
     KR_ALLOC(ctx, self, 1);

@@ -13,8 +13,8 @@ kr_status kr_op_apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, co
     return op->type->apply_t(ctx, op, k, X, Y);
 }
 
-kr_status kr_op_pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
-                     double *grad)
+kr_status kr_op_pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                     double alpha, double *grad)
 {
     KR_TRY(kr_poll(ctx));
     return op->type->pull(ctx, op, k, U, V, alpha, grad);

@@ -1,4 +1,5 @@
-/* A + s I + diag(extra): the noise on a Gram matrix. s is a parameter: its pull is alpha <U, V>. O(n k) beside A's own cost. */
+/* A + s I + diag(extra): the noise on a Gram matrix. s is a parameter: its pull is alpha <U, V>. O(n k)
+ * beside A's own cost. */
 #include "kriged/op.h"
 
 #include <cblas.h>
@@ -37,8 +38,8 @@ static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, c
     return KR_OK;
 }
 
-static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V, double alpha,
-                      double *grad)
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                      double alpha, double *grad)
 {
     const struct shift *shift = op->self;
     KR_TRY(kr_op_pull(ctx, &shift->inner, k, U, V, alpha, grad));
@@ -60,12 +61,13 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
 
 static const struct kr_op_type shift_type = {"shift", apply, apply_t, pull, fill};
 
-kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index, const double *extra,
-                      struct kr_op *out)
+kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
+                      const double *extra, struct kr_op *out)
 {
     struct shift *shift;
     if (inner->rows != inner->cols)
-        return kr_fail(ctx, KR_INVALID, "", "only a square operator can be shifted, got %zu x %zu", inner->rows, inner->cols);
+        return kr_fail(ctx, KR_INVALID, "", "only a square operator can be shifted, got %zu x %zu",
+                       inner->rows, inner->cols);
     KR_ALLOC(ctx, shift, 1);
     *shift = (struct shift){*inner, theta, index, extra};
     *out = (struct kr_op){&shift_type, inner->rows, inner->cols, inner->symmetric, shift};

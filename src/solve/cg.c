@@ -1,11 +1,11 @@
 /*
- * Conjugate gradients for many right-hand sides at once (Hestenes and Stiefel 1952): the columns share each product with A,
- * every column keeps its own scalars, and a column that is done leaves the block.
+ * Conjugate gradients for many right-hand sides at once (Hestenes and Stiefel 1952): the columns share each
+ * product with A, every column keeps its own scalars, and a column that is done leaves the block.
  *
  *     alpha = r'r / p'A p,   d += alpha p,   r -= alpha A p,   p = r + (r'r / old r'r) p
  *
- * One product with A and 10 n k flops an iteration; memory 4 n k doubles. A must be symmetric positive definite: p'A p <= 0
- * stops with `breakdown`.
+ * One product with A and 10 n k flops an iteration; memory 4 n k doubles. A must be symmetric positive
+ * definite: p'A p <= 0 stops with `breakdown`.
  */
 #include "kriged/solve.h"
 
@@ -27,7 +27,8 @@ struct block {
     bool *broken;
 };
 
-static kr_status start(struct kr_ctx *ctx, size_t n, size_t k, const double *R, const double *rtol, double *D, struct block *b)
+static kr_status start(struct kr_ctx *ctx, size_t n, size_t k, const double *R, const double *rtol, double *D,
+                       struct block *b)
 {
     *b = (struct block){.n = n, .live = k, .D = D};
     KR_ALLOC(ctx, b->R, n * k);
@@ -80,10 +81,11 @@ static void retire(struct block *b, size_t s)
     b->broken[s] = b->broken[last];
 }
 
-static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
-                         double *D, struct kr_solve_report *report)
+static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                         const double *rtol, double *D, struct kr_solve_report *report)
 {
-    const size_t n = solver->A.rows, given = solver->options->max_iterations, most = given ? given : 1000 + 10 * n;
+    const size_t n = solver->A.rows, given = solver->options->max_iterations,
+                 most = given ? given : 1000 + 10 * n;
     struct kr_mark mark = kr_mark(ctx);
     struct block b;
     KR_TRY(start(ctx, n, k, R, rtol, D, &b));

@@ -1,9 +1,10 @@
 /*
  * Cholesky: A = L L', X = L^-T L^-1 B. n^3/3 flops for the factor, 2 n^2 a column; 8 n^2 bytes.
  *
- * Blocked by us, right-looking, tiles shared out to threads and each tile's products in a fixed order: the same bits
- * for any number of threads (a threaded LAPACK does not promise that). No jitter is added: a matrix that is not positive definite
- * is refused with the pivot that failed. Source: Golub and Van Loan, Matrix Computations, 4.2.
+ * Blocked by us, right-looking, tiles shared out to threads and each tile's products in a fixed order: the
+ * same bits for any number of threads (a threaded LAPACK does not promise that). No jitter is added: a matrix
+ * that is not positive definite is refused with the pivot that failed. Source: Golub and Van Loan, Matrix
+ * Computations, 4.2.
  */
 #include "kriged/solve.h"
 
@@ -29,10 +30,11 @@ static void update_block(double *A, size_t n, size_t i, size_t j, size_t p, size
 {
     const int rows = (int)at_most(BLOCK, n - i), cols = (int)at_most(BLOCK, n - j), ld = (int)n;
     if (i == j)
-        cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, rows, (int)width, -1, A + i + p * n, ld, 1, A + i + i * n, ld);
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, rows, (int)width, -1, A + i + p * n, ld, 1,
+                    A + i + i * n, ld);
     else
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, rows, cols, (int)width, -1, A + i + p * n, ld, A + j + p * n, ld, 1,
-                    A + i + j * n, ld);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, rows, cols, (int)width, -1, A + i + p * n, ld,
+                    A + j + p * n, ld, 1, A + i + j * n, ld);
 }
 
 static void eliminate(struct kr_ctx *ctx, double *A, size_t n, size_t p)
@@ -43,8 +45,9 @@ static void eliminate(struct kr_ctx *ctx, double *A, size_t n, size_t p)
 #pragma omp for schedule(dynamic)
         for (size_t b = 0; b < blocks; b++) {
             size_t i = first + b * BLOCK;
-            cblas_dtrsm(CblasColMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit, (int)at_most(BLOCK, n - i), (int)width,
-                        1, A + p + p * n, (int)n, A + i + p * n, (int)n);
+            cblas_dtrsm(CblasColMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit,
+                        (int)at_most(BLOCK, n - i), (int)width, 1, A + p + p * n, (int)n, A + i + p * n,
+                        (int)n);
         }
 #pragma omp for schedule(dynamic)
         for (size_t t = 0; t < blocks * blocks; t++) {
@@ -63,10 +66,12 @@ static kr_status factorise(struct kr_ctx *ctx, double *A, size_t n)
         dpotrf_("L", &width, A + p + p * n, &ld, &info);
         if (info > 0) {
             size_t pivot = p + (size_t)info - 1;
-            return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
-                           "the covariance matrix of %zu rows is not positive definite to double precision: pivot %zu is %.3g. "
-                           "Repeated or nearly repeated inputs with too little noise do this: raise noise.variance",
-                           n, pivot, A[pivot + pivot * n]);
+            return kr_fail(
+                ctx, KR_NOT_POSITIVE_DEFINITE, "",
+                "the covariance matrix of %zu rows is not positive definite to double precision: pivot %zu "
+                "is %.3g. "
+                "Repeated or nearly repeated inputs with too little noise do this: raise noise.variance",
+                n, pivot, A[pivot + pivot * n]);
         }
         eliminate(ctx, A, n, p);
     }
@@ -83,8 +88,8 @@ static kr_status open(struct kr_ctx *ctx, struct kr_solver *solver)
     return factorise(ctx, A, n);
 }
 
-static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
-                         double *D, struct kr_solve_report *report)
+static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                         const double *rtol, double *D, struct kr_solve_report *report)
 {
     (void)rtol;
     const size_t n = solver->A.rows, groups = (k + COLUMNS - 1) / COLUMNS;
@@ -96,10 +101,10 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
         const int columns = (int)at_most(COLUMNS, k - g * COLUMNS);
         if (kr_due(ctx))
             continue;
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, columns, 1, solver->state, (int)n,
-                    block, (int)n);
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, columns, 1, solver->state, (int)n,
-                    block, (int)n);
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, columns, 1,
+                    solver->state, (int)n, block, (int)n);
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, (int)n, columns, 1,
+                    solver->state, (int)n, block, (int)n);
     }
     return kr_poll(ctx);
 }

@@ -24,7 +24,7 @@ const char *const kr_stop_names[] = {
 #define KR_STOP_TEXT(name, text) text,
     KR_STOP_TABLE(KR_STOP_TEXT)
 #undef KR_STOP_TEXT
-    NULL};
+        NULL};
 
 KR_DEFINE(kr_solver_options, KR_SOLVER_FIELDS, "how linear systems are solved");
 KR_DEFINE(kr_solve_report, KR_SOLVE_REPORT_FIELDS, "what the solves of an evaluation did");

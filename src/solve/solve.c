@@ -3,8 +3,8 @@
  *
  *     R = B - A X,   D ~ A^-1 R for the columns above the tolerance,   X += D
  *
- * One product with A a round beside the method's own. Columns are taken in groups of the type's `columns`, so that a
- * method's memory does not grow with the number of right-hand sides.
+ * One product with A a round beside the method's own. Columns are taken in groups of the type's `columns`, so
+ * that a method's memory does not grow with the number of right-hand sides.
  */
 #include "kriged/solve.h"
 
@@ -47,9 +47,9 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
 struct group {
     size_t n, k;
     const double *B;
-    double *X, *R;          /* n x k */
+    double *X, *R;           /* n x k */
     double *norm, *relative; /* |b|, |r|/|b| of each column */
-    size_t active;          /* number of columns to correct, their places in `column` */
+    size_t active;           /* number of columns to correct, their places in `column` */
     size_t *column;
     double *rhs, *D, *rtol; /* the active columns, their corrections and tolerances */
 };
@@ -75,8 +75,8 @@ static double worse(double a, double b)
 }
 
 /* R = B - A X and its norms; returns the largest relative residual (NaN when one is). */
-static kr_status measure(struct kr_ctx *ctx, const struct kr_op *A, struct group *g, struct kr_solve_report *report,
-                         double *worst)
+static kr_status measure(struct kr_ctx *ctx, const struct kr_op *A, struct group *g,
+                         struct kr_solve_report *report, double *worst)
 {
     KR_TRY(kr_op_apply(ctx, A, g->k, g->X, g->R));
     report->products += g->k;
@@ -142,7 +142,9 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
         report->products += step.products;
         add_corrections(g);
         KR_TRY(measure(ctx, &solver->A, g, report, &worst));
-        *stop = worst <= rtol ? KR_STOP_RTOL : step.stop > KR_STOP_RTOL ? (enum kr_stop)step.stop : KR_STOP_PRECISION;
+        *stop = worst <= rtol              ? KR_STOP_RTOL
+                : step.stop > KR_STOP_RTOL ? (enum kr_stop)step.stop
+                                           : KR_STOP_PRECISION;
         if (!isfinite(worst))
             *stop = KR_STOP_BREAKDOWN;
         if (*stop > KR_STOP_PRECISION)
@@ -152,8 +154,8 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
     return KR_OK;
 }
 
-kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B, double *X,
-                          double *residual, struct kr_solve_report *report)
+kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B,
+                          double *X, double *residual, struct kr_solve_report *report)
 {
     const size_t n = solver->A.rows, most = k < solver->type->columns ? k : solver->type->columns;
     const double start = kr_seconds();
@@ -183,8 +185,8 @@ bool kr_solve_converged(const struct kr_solve_report *report)
     return report->stop <= KR_STOP_RTOL || (report->stop == KR_STOP_PRECISION && report->residual < 1e-6);
 }
 
-kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X, const double *X_bar,
-                        double *B_bar, double *grad, struct kr_solve_report *report)
+kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X,
+                        const double *X_bar, double *B_bar, double *grad, struct kr_solve_report *report)
 {
     /* A is symmetric in every use so far, so A^-T = A^-1. */
     if (X_bar)

@@ -22,7 +22,7 @@ struct kr_store {
     int lock_fd;
 };
 
-/* ---- connection ------------------------------------------------------------------------------- */
+/* ---- connection ---- */
 
 kr_status kr_db_open(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
 kr_status kr_db_migrate(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
@@ -35,7 +35,7 @@ kr_status kr_db_begin(struct kr_ctx *ctx, struct kr_store *store) KR_MUST_CHECK;
 /* Commits when status is OK, else takes everything back; unlocks. */
 kr_status kr_db_end(struct kr_ctx *ctx, struct kr_store *store, kr_status status) KR_MUST_CHECK;
 
-/* ---- statements, all under the lock ----------------------------------------------------------- */
+/* ---- statements, all under the lock ---- */
 
 struct kr_bind {
     bool is_number;
@@ -84,7 +84,7 @@ kr_status kr_db_columns(struct kr_ctx *ctx, sqlite3_stmt *statement, int count,
 kr_status kr_events_add(struct kr_ctx *ctx, struct kr_store *store, const char *job, uint64_t after,
                         const char *now, size_t count, const struct kr_event_row *events) KR_MUST_CHECK;
 
-/* ---- directories ------------------------------------------------------------------------------ */
+/* ---- directories ---- */
 
 bool kr_id_valid(const char *id); /* has the form of kr_store_id */
 /* DIR/<kind>/<id>; NULL when the arena is full. */
@@ -99,7 +99,7 @@ kr_status kr_files_each(struct kr_ctx *ctx, struct kr_store *store, const char *
                         kr_status (*visit)(struct kr_ctx *ctx, struct kr_store *store, const char *kind,
                                            const char *id)) KR_MUST_CHECK;
 
-/* ---- pages ------------------------------------------------------------------------------------ */
+/* ---- pages ---- */
 
 /*
  * Lists go down by (created_at, key). A token holds the last pair that was shown, so it stays good when rows

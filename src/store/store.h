@@ -38,7 +38,7 @@ struct kr_page {
     char *next; /* out; NULL at the end */
 };
 
-/* ---- data sets: immutable --------------------------------------------------------------------- */
+/* ---- data sets: immutable ---- */
 
 struct kr_dataset_row {
     const char *name;
@@ -63,7 +63,7 @@ kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, stru
  * them). */
 kr_status kr_store_dataset_delete(struct kr_ctx *ctx, struct kr_store *store, const char *name) KR_MUST_CHECK;
 
-/* ---- jobs ------------------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 /* S(enum suffix, name, finished) */
 #define KR_JOB_STATE_TABLE(S)                                                                                \
@@ -139,7 +139,7 @@ kr_status kr_store_events(struct kr_ctx *ctx, struct kr_store *store, const char
 kr_status kr_store_checkpoint(struct kr_ctx *ctx, struct kr_store *store, const char *job,
                               char **out) KR_MUST_CHECK;
 
-/* ---- models ----------------------------------------------------------------------------------- */
+/* ---- models ---- */
 
 struct kr_model_row {
     const char *name, *document, *created_at, *directory; /* directory: absolute */

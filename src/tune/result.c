@@ -14,7 +14,8 @@ void kr_run_warn_start(const struct run *run)
     const size_t rows = run->gp->fit.n;
     if (rows < SAFE_HOLD_OUT_ROWS)
         kr_run_warn(run, "small-hold-out", NULL,
-                    "one hold-out of %zu among %zu rows is easily overfitted below %d rows: keep test rows, and prefer to hold "
+                    "one hold-out of %zu among %zu rows is easily overfitted below %d rows: keep test rows, "
+                    "and prefer to hold "
                     "out 35 to 50 %%",
                     run->gp->validation.n, rows, SAFE_HOLD_OUT_ROWS);
 }
@@ -26,14 +27,18 @@ void kr_run_warn_bounds(const struct run *run)
 {
     for (size_t i = 0; i < run->n; i++) {
         const char *name = run->names[run->index[i]];
-        const bool low = run->best_z[i] - run->lower[i] < at_bound, high = run->upper[i] - run->best_z[i] < at_bound;
+        const bool low = run->best_z[i] - run->lower[i] < at_bound,
+                   high = run->upper[i] - run->best_z[i] < at_bound;
         if (low || high)
-            kr_run_warn(run, "at-bound", name, "%s ended at its %s bound: the data may not determine it; fix it, or give other bounds",
-                        name, low ? "lower" : "upper");
+            kr_run_warn(
+                run, "at-bound", name,
+                "%s ended at its %s bound: the data may not determine it; fix it, or give other bounds", name,
+                low ? "lower" : "upper");
     }
 }
 
-static kr_status score(struct run *run, const double *theta, struct kr_metrics **validation, struct kr_metrics **test)
+static kr_status score(struct run *run, const double *theta, struct kr_metrics **validation,
+                       struct kr_metrics **test)
 {
     const struct kr_gp *gp = run->gp;
     KR_ALLOC(run->ctx, *validation, 1);
@@ -50,17 +55,19 @@ static char *stop_detail(const struct run *run)
     const double *c = run->checkpoint;
     switch ((enum kr_tune_stop)c[STOP]) {
     case KR_TUNE_STOP_GRADIENT:
-        return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum", run->rules->gradient_tolerance);
+        return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum",
+                         run->rules->gradient_tolerance);
     case KR_TUNE_STOP_PATIENCE:
         return kr_printf(ctx, "no better loss for %zu evaluations", run->rules->patience);
     case KR_TUNE_STOP_EVALUATIONS:
-        return run->n == 0                       ? kr_printf(ctx, "every hyperparameter is fixed: the start values are scored")
-               : run->rules->max_evaluations == 0 ? kr_printf(ctx, "max_evaluations is 0: the start values are scored")
-                                                  : kr_printf(ctx, "the limit of %zu evaluations; the loss may still fall",
-                                                              run->rules->max_evaluations);
+        return run->n == 0 ? kr_printf(ctx, "every hyperparameter is fixed: the start values are scored")
+               : run->rules->max_evaluations == 0
+                   ? kr_printf(ctx, "max_evaluations is 0: the start values are scored")
+                   : kr_printf(ctx, "the limit of %zu evaluations; the loss may still fall",
+                               run->rules->max_evaluations);
     case KR_TUNE_STOP_SECONDS:
-        return kr_printf(ctx, "the limit of %g seconds after %.0f evaluations; the loss may still fall", run->rules->seconds,
-                         c[EVALUATIONS]);
+        return kr_printf(ctx, "the limit of %g seconds after %.0f evaluations; the loss may still fall",
+                         run->rules->seconds, c[EVALUATIONS]);
     case KR_TUNE_STOP_STUCK:
         return kr_strdup(ctx, run->optimizer->stuck(run->state));
     default:

@@ -14,13 +14,13 @@ struct run {
     const void *options;
     const struct kr_stop_options *rules; /* the head of the options */
     bool by_logarithm;
-    size_t n, *index;         /* free coordinates and their places in theta */
+    size_t n, *index;              /* free coordinates and their places in theta */
     double *lower, *upper, *z, *g; /* n */
-    double *theta, *gradient; /* parameters */
+    double *theta, *gradient;      /* parameters */
     const char **names;
-    size_t size; /* of the checkpoint */
+    size_t size;                                         /* of the checkpoint */
     double *checkpoint, *best_z, *best_gradient, *state; /* parts of the checkpoint */
-    double began; /* kr_seconds() at SECONDS = 0 */
+    double began;                                        /* kr_seconds() at SECONDS = 0 */
     kr_tune_sink *sink;
     void *self;
 };

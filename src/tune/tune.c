@@ -1,6 +1,7 @@
 /*
- * The tuning loop: ask, evaluate, tell, emit; and the rules that end it. One evaluation costs what kr_objective_eval says; the loop
- * adds O(parameters). Everything that decides about later steps is in the checkpoint, the decision to stop included.
+ * The tuning loop: ask, evaluate, tell, emit; and the rules that end it. One evaluation costs what
+ * kr_objective_eval says; the loop adds O(parameters). Everything that decides about later steps is in the
+ * checkpoint, the decision to stop included.
  */
 #include "tune/run.h"
 
@@ -50,7 +51,8 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp)
         kr_parameter_bounds(gp, p, &lower, &upper);
         if (!parameter->spec.fixed && (gp->start[p] < lower || gp->start[p] > upper))
             return kr_fail(ctx, KR_INVALID, parameter->pointer,
-                           "starts outside the default bounds [%.4g, %.4g] of %.100s, got %g: give bounds, or another start",
+                           "starts outside the default bounds [%.4g, %.4g] of %.100s, got %g: give bounds, "
+                           "or another start",
                            lower, upper, parameter->name, gp->start[p]);
     }
     return KR_OK;
@@ -93,8 +95,8 @@ static kr_status begin(struct run *run, size_t ncheckpoint, const double *checkp
     }
     if (checkpoint) {
         if (ncheckpoint != run->size || checkpoint[LAYOUT] != CHECKPOINT_LAYOUT)
-            return kr_fail(run->ctx, KR_INTERNAL, "", "the checkpoint is of another run: %zu numbers, not %zu", ncheckpoint,
-                           run->size);
+            return kr_fail(run->ctx, KR_INTERNAL, "",
+                           "the checkpoint is of another run: %zu numbers, not %zu", ncheckpoint, run->size);
         memcpy(run->checkpoint, checkpoint, run->size * sizeof *checkpoint);
     } else {
         run->checkpoint[LAYOUT] = CHECKPOINT_LAYOUT;
@@ -119,8 +121,8 @@ static void warn_trial(const struct run *run)
     size_t used = 0;
     where[0] = 0;
     for (size_t i = 0; i < run->n && used < sizeof where - 1; i++)
-        used += (size_t)snprintf(where + used, sizeof where - used, "%s%s = %.4g", i ? ", " : "", run->names[run->index[i]],
-                                 run->theta[run->index[i]]);
+        used += (size_t)snprintf(where + used, sizeof where - used, "%s%s = %.4g", i ? ", " : "",
+                                 run->names[run->index[i]], run->theta[run->index[i]]);
     kr_run_warn(run, kr_status_slug(run->ctx->error.status), NULL, "%.300s (at %s); a shorter step is tried",
                 run->ctx->error.detail, where);
 }
@@ -144,15 +146,18 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
     *objective = run->by_logarithm ? log(evaluation->loss) : evaluation->loss;
     for (size_t i = 0; i < run->n; i++) {
         const size_t p = run->index[i];
-        run->g[i] = scale * kr_coordinate_gradient(run->gp->parameters.items[p].positive, run->theta[p], run->gradient[p]);
+        run->g[i] = scale * kr_coordinate_gradient(run->gp->parameters.items[p].positive, run->theta[p],
+                                                   run->gradient[p]);
     }
     if (!kr_solve_converged(&evaluation->solver) && !((int)run->checkpoint[WARNED] & WARNED_CONVERGENCE)) {
         run->checkpoint[WARNED] = (int)run->checkpoint[WARNED] | WARNED_CONVERGENCE;
         kr_run_warn(run, kr_status_slug(KR_NOT_CONVERGED), NULL,
-                    "evaluation %.0f: %s ended by \"%s\" with a true residual of %.2g, not %.2g: loss and gradient are less exact. "
+                    "evaluation %.0f: %s ended by \"%s\" with a true residual of %.2g, not %.2g: loss and "
+                    "gradient are less exact. "
                     "Allow more iterations, raise the noise's lower bound, or take cholesky. Said once a run",
-                    run->checkpoint[EVALUATIONS] + 1, evaluation->solver.type, kr_stop_names[evaluation->solver.stop],
-                    evaluation->solver.residual, run->gp->spec->solver.rtol);
+                    run->checkpoint[EVALUATIONS] + 1, evaluation->solver.type,
+                    kr_stop_names[evaluation->solver.stop], evaluation->solver.residual,
+                    run->gp->spec->solver.rtol);
     }
     return KR_OK;
 }
@@ -163,7 +168,8 @@ static bool account(struct run *run, double objective, double loss)
     double *c = run->checkpoint;
     c[EVALUATIONS]++;
     c[SINCE_BETTER]++;
-    if (objective < c[REFERENCE] - least_progress * (1 + fabs(c[REFERENCE])) || (isinf(c[REFERENCE]) && isfinite(objective))) {
+    if (objective < c[REFERENCE] - least_progress * (1 + fabs(c[REFERENCE])) ||
+        (isinf(c[REFERENCE]) && isfinite(objective))) {
         c[REFERENCE] = objective;
         c[SINCE_BETTER] = 0;
     }
@@ -195,9 +201,11 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
         .solver = evaluation->solver,
         .seconds = seconds,
     };
-    const struct kr_progress progress = {done, step.iteration, step.loss, step.best_loss, norm, seconds, left};
+    const struct kr_progress progress = {done, step.iteration, step.loss, step.best_loss,
+                                         norm, seconds,        left};
     run->sink(run->self,
-              &(struct kr_tune_event){.step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
+              &(struct kr_tune_event){
+                  .step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
 }
 
 /* The rule that ends the run after this evaluation, if any; most telling first. */
@@ -227,7 +235,8 @@ static kr_status step(struct run *run)
     if (isfinite(objective))
         norm = kr_projected_gradient_norm(run->n, run->lower, run->upper, run->z, run->g);
     const bool best = account(run, objective, evaluation.loss);
-    const bool going = run->optimizer->tell(run->options, run->n, run->lower, run->upper, run->state, run->z, objective, run->g);
+    const bool going = run->optimizer->tell(run->options, run->n, run->lower, run->upper, run->state, run->z,
+                                            objective, run->g);
     run->checkpoint[SECONDS] = kr_seconds() - run->began;
     run->checkpoint[STOP] = rule(run, best, norm, going);
     emit_step(run, &evaluation, norm);
@@ -244,15 +253,17 @@ static kr_status score_start(struct run *run)
     return KR_OK;
 }
 
-kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer, size_t ncheckpoint,
-                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out, const double **theta)
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer,
+                  size_t ncheckpoint, const double *checkpoint, kr_tune_sink *sink, void *self,
+                  struct kr_tune_result *out, const double **theta)
 {
     struct run run = {.ctx = ctx,
                       .gp = gp,
                       .optimizer = (const struct kr_optimizer_type *)optimizer->type,
                       .options = optimizer->options,
                       .rules = optimizer->options,
-                      .by_logarithm = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->by_logarithm,
+                      .by_logarithm =
+                          ((const struct kr_loss_type *)gp->spec->objective.loss.type)->by_logarithm,
                       .sink = sink,
                       .self = self};
     KR_TRY(kr_tune_check(ctx, gp));

@@ -9,8 +9,7 @@ static kr_status read_schema(const struct wire_reader *r, const struct kr_schema
 static kr_status read_members(const struct wire_reader *r, const struct kr_schema *schema, json_t *json,
                               const struct wire_path *path, void *out);
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static bool is_inline(const struct kr_field *field)
 {
@@ -94,8 +93,7 @@ static kr_status check_names(const struct wire_reader *r, const struct kr_schema
     return KR_OK;
 }
 
-/* ---- kinds
- * -------------------------------------------------------------------------------------------------- */
+/* ---- kinds ---- */
 
 static kr_status read_choice(const struct wire_reader *r, const struct kr_field *field, const json_t *json,
                              const struct wire_path *path, int *out)
@@ -270,8 +268,7 @@ static kr_status read_value(const struct wire_reader *r, const struct kr_field *
     }
 }
 
-/* ---- objects
- * ------------------------------------------------------------------------------------------------ */
+/* ---- objects ---- */
 
 /* null stands for a member that is absent; a number that is written as null (NaN) is read from it. */
 static bool is_absent(const struct kr_field *field, const json_t *json)

@@ -71,8 +71,7 @@ static json_t *closed(json_t *properties, json_t *required, const char *closing)
     return json;
 }
 
-/* ---- hyperparameters
- * ---------------------------------------------------------------------------------------- */
+/* ---- hyperparameters ---- */
 
 static json_t *detailed_parameter(const struct kr_field *field)
 {
@@ -109,8 +108,7 @@ static json_t *parameter(const struct kr_field *field, json_t *definitions)
     return reference(name);
 }
 
-/* ---- registries
- * --------------------------------------------------------------------------------------------- */
+/* ---- registries ---- */
 
 /* The object of one row: its tag and its options. */
 static json_t *row_object(const struct kr_type *row, const char *tag, json_t *definitions, bool inlined)
@@ -162,8 +160,7 @@ static json_t *inline_variant(const struct kr_field *field, json_t *definitions)
     return json_pack("{s:o}", "oneOf", rows);
 }
 
-/* ---- members
- * ------------------------------------------------------------------------------------------------ */
+/* ---- members ---- */
 
 static json_t *plain(const struct kr_field *field, json_t *definitions)
 {

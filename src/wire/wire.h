@@ -20,51 +20,58 @@
 enum { KR_JSON_DEPTH = 80, KR_KERNEL_DEPTH = 32 };
 
 /*
- * MALFORMED with line and column for text that is not JSON, a duplicated member, a NUL in a string or nesting deeper than KR_JSON_DEPTH.
- * New reference in *out. An empty body is MALFORMED ("the body is empty").
+ * MALFORMED with line and column for text that is not JSON, a duplicated member, a NUL in a string or nesting
+ * deeper than KR_JSON_DEPTH. New reference in *out. An empty body is MALFORMED ("the body is empty").
  */
 kr_status kr_json_parse(struct kr_ctx *ctx, const char *text, size_t length, json_t **out) KR_MUST_CHECK;
 
 /*
- * Reads `json` (an object) into `out` (schema->size bytes, need not be initialised): absent members get their defaults. `pointer` is the JSON
- * pointer of `json` in the request. INVALID for a missing required member, an unknown member, a wrong type, a number outside
- * its range, an unknown row of a registry, VARIANTs nested deeper than KR_KERNEL_DEPTH. Strings are copied to the arena; a JSON member is borrowed
- * from the tree.
+ * Reads `json` (an object) into `out` (schema->size bytes, need not be initialised): absent members get their
+ * defaults. `pointer` is the JSON pointer of `json` in the request. INVALID for a missing required member, an
+ * unknown member, a wrong type, a number outside its range, an unknown row of a registry, VARIANTs nested
+ * deeper than KR_KERNEL_DEPTH. Strings are copied to the arena; a JSON member is borrowed from the tree.
  */
 kr_status kr_wire_read(struct kr_ctx *ctx, const struct kr_schema *schema, json_t *json, const char *pointer,
                        void *out) KR_MUST_CHECK;
-/* The same from text: parse and read. *tree (may be NULL when the schema has no JSON members) is the caller's to decref. */
-kr_status kr_wire_parse(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text, size_t length, void *out,
-                        json_t **tree) KR_MUST_CHECK;
+/* The same from text: parse and read. *tree (may be NULL when the schema has no JSON members) is the caller's
+ * to decref. */
+kr_status kr_wire_parse(struct kr_ctx *ctx, const struct kr_schema *schema, const char *text, size_t length,
+                        void *out, json_t **tree) KR_MUST_CHECK;
 
-/* New reference; NULL only when memory is exhausted. A REAL that is NaN, and a NULL TEXT, ROW or OPTIONAL, follow
- * KR_OMIT (left out), else null (KR_NULL or not). */
+/* New reference; NULL only when memory is exhausted. A REAL that is NaN, and a NULL TEXT, ROW or OPTIONAL,
+ * follow KR_OMIT (left out), else null (KR_NULL or not). */
 json_t *kr_wire_write(const struct kr_schema *schema, const void *in);
 json_t *kr_wire_write_variant(const struct kr_variant *variant); /* {"type": .., options} */
 
-/* Text on the heap (free()), compact or indented by two; members in insertion order; shortest doubles that read back as
- * the same bits. No trailing newline. */
+/* Text on the heap (free()), compact or indented by two; members in insertion order; shortest doubles that
+ * read back as the same bits. No trailing newline. */
 char *kr_json_dump(const json_t *json, bool pretty);
 json_t *kr_json_real(double value); /* null when it is not finite */
 
-/* JSON Schema (draft 2020-12) of a table. Nested tables and registries become `#/components/schemas/<name>` in `definitions`
- * (an object that this fills; names once). Returns a {"$ref": ..} to its own definition, new reference. */
+/* JSON Schema (draft 2020-12) of a table. Nested tables and registries become `#/components/schemas/<name>`
+ * in `definitions` (an object that this fills; names once). Returns a {"$ref": ..} to its own definition, new
+ * reference. */
 json_t *kr_wire_json_schema(const struct kr_schema *schema, json_t *definitions);
-/* Every row of a registry: [{"type", "doc", "options": [{"name", "kind", "default", "minimum", "maximum", "doc"}]}]. */
+/* Every row of a registry: [{"type", "doc", "options": [{"name", "kind", "default", "minimum", "maximum",
+ * "doc"}]}]. */
 json_t *kr_wire_registry(const struct kr_registry *registry);
-/* A table of options, or all rows of a registry, as Markdown; appended to *text (a heap string, realloc'ed). */
+/* A table of options, or all rows of a registry, as Markdown; appended to *text (a heap string, realloc'ed).
+ */
 void kr_wire_manual_schema(const struct kr_schema *schema, char **text);
 void kr_wire_manual_registry(const struct kr_registry *registry, char **text);
 
 /* Hexadecimal of the doubles' bytes, most significant first (IEEE 754 big-endian), 16 digits each. */
 json_t *kr_json_blob(size_t count, const double *values);
-kr_status kr_json_unblob(struct kr_ctx *ctx, const json_t *json, size_t *count, double **values) KR_MUST_CHECK;
+kr_status kr_json_unblob(struct kr_ctx *ctx, const json_t *json, size_t *count,
+                         double **values) KR_MUST_CHECK;
 
-/* {"type", "title", "status", "detail", "instance"?, "errors": [{"pointer", "detail"}]?}; errors when the failure has a
- * pointer or is a failure of validation. */
+/* {"type", "title", "status", "detail", "instance"?, "errors": [{"pointer", "detail"}]?}; errors when the
+ * failure has a pointer or is a failure of validation. */
 json_t *kr_problem_json(const struct kr_error *error, const char *instance);
-/* What a worker sends of a failure, and how the daemon takes it over: {"status": slug, "pointer", "detail"}. */
+/* What a worker sends of a failure, and how the daemon takes it over: {"status": slug, "pointer", "detail"}.
+ */
 json_t *kr_error_json(const struct kr_error *error);
-kr_status kr_error_take(struct kr_ctx *ctx, const json_t *json) KR_MUST_CHECK; /* records it; returns its status */
+kr_status kr_error_take(struct kr_ctx *ctx,
+                        const json_t *json) KR_MUST_CHECK; /* records it; returns its status */
 
 #endif

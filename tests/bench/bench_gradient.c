@@ -1,7 +1,8 @@
 /*
- * Loss and gradient, by solver and size: seconds, peak memory of the process, and the ratio to a reference timed in the same run, LAPACK's
- * Cholesky factorisation (OpenBLAS dpotrf, one thread) of an n x n matrix. Friedman's first function with 8 features, 10 % of the rows
- * held out, Matern 5/2 with ARD. Each case runs in a process of its own, so that its peak is its own.
+ * Loss and gradient, by solver and size: seconds, peak memory of the process, and the ratio to a reference
+ * timed in the same run, LAPACK's Cholesky factorisation (OpenBLAS dpotrf, one thread) of an n x n matrix.
+ * Friedman's first function with 8 features, 10 % of the rows held out, Matern 5/2 with ARD. Each case runs
+ * in a process of its own, so that its peak is its own.
  *
  *     bench_gradient [N..]     default 1000 2000 5000
  */
@@ -42,13 +43,15 @@ static void friedman(struct kr_ctx *ctx, size_t n, struct kr_dataset *out)
     for (size_t i = 0; i < n * FEATURES; i++)
         x[i] = kr_rng_uniform(&rng);
     for (size_t i = 0; i < n; i++)
-        y[i] = 10 * sin(M_PI * x[i] * x[n + i]) + 20 * pow(x[2 * n + i] - 0.5, 2) + 10 * x[3 * n + i] + 5 * x[4 * n + i] +
-               kr_rng_normal(&rng);
-    *out = (struct kr_dataset){.n = n, .d = FEATURES, .x = x, .y = y, .feature_names = names, .target_name = "y"};
+        y[i] = 10 * sin(M_PI * x[i] * x[n + i]) + 20 * pow(x[2 * n + i] - 0.5, 2) + 10 * x[3 * n + i] +
+               5 * x[4 * n + i] + kr_rng_normal(&rng);
+    *out = (struct kr_dataset){
+        .n = n, .d = FEATURES, .x = x, .y = y, .feature_names = names, .target_name = "y"};
 }
 
 /* matern52 with ARD, a tenth held out, everything else by default. */
-static kr_status describe(struct kr_ctx *ctx, const char *loss, const char *solver, size_t n, struct kr_gp_spec *spec)
+static kr_status describe(struct kr_ctx *ctx, const char *loss, const char *solver, size_t n,
+                          struct kr_gp_spec *spec)
 {
     struct kr_ints rows = {n / 10, NULL};
     KR_TRY(kr_schema_init(ctx, &kr_gp_spec_schema, spec));
@@ -96,7 +99,8 @@ static void measure(const char *loss, const char *solver, size_t n, struct measu
     const double began = kr_seconds();
     if (!grad || kr_objective_eval(&ctx, &gp, gp.start, false, &evaluation, grad) != KR_OK)
         die(&ctx);
-    *out = (struct measured){kr_seconds() - began, 0, evaluation.solver.residual, evaluation.loss, evaluation.solver.iterations, true};
+    *out = (struct measured){kr_seconds() - began,         0,   evaluation.solver.residual, evaluation.loss,
+                             evaluation.solver.iterations, true};
     kr_ctx_fini(&ctx);
 }
 
@@ -135,10 +139,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *loss, *solver;
         size_t most; /* rows: above, it takes minutes */
-    } cases[] = {{"mse", "cholesky", 20000}, {"mse", "cg", 100000}, {"mse", "lsmr", 2000},
+    } cases[] = {{"mse", "cholesky", 20000},  {"mse", "cg", 100000}, {"mse", "lsmr", 2000},
                  {"nlpd", "cholesky", 20000}, {"nlpd", "cg", 10000}, {"nlpd", "lsmr", 1000}};
     const size_t count = argc > 1 ? (size_t)argc - 1 : sizeof sizes / sizeof sizes[0];
-    printf("%6s %5s %9s %10s %9s %10s %12s %12s\n", "n", "loss", "solver", "seconds", "x dpotrf", "peak MiB", "iterations", "residual");
+    printf("%6s %5s %9s %10s %9s %10s %12s %12s\n", "n", "loss", "solver", "seconds", "x dpotrf", "peak MiB",
+           "iterations", "residual");
     for (size_t s = 0; s < count; s++) {
         const size_t n = argc > 1 ? strtoul(argv[s + 1], NULL, 10) : sizes[s];
         struct measured potrf, case_of;
@@ -149,8 +154,9 @@ int main(int argc, char **argv)
             const double peak = in_child(cases[c].loss, cases[c].solver, n, &case_of);
             if (!case_of.done)
                 return 1;
-            printf("%6zu %5s %9s %10.3f %9.1f %10.0f %12zu %12.1e\n", n, cases[c].loss, cases[c].solver, case_of.seconds,
-                   case_of.seconds / potrf.reference, peak, case_of.iterations, case_of.residual);
+            printf("%6zu %5s %9s %10.3f %9.1f %10.0f %12zu %12.1e\n", n, cases[c].loss, cases[c].solver,
+                   case_of.seconds, case_of.seconds / potrf.reference, peak, case_of.iterations,
+                   case_of.residual);
         }
     }
     return 0;

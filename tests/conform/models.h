@@ -1,6 +1,6 @@
 /*
- * What the conformance suites walk: every kernel of the registry in every shape that its row allows, small problems with
- * known randomness, and central differences.
+ * What the conformance suites walk: every kernel of the registry in every shape that its row allows, small
+ * problems with known randomness, and central differences.
  */
 #ifndef KRIGED_TESTS_MODELS_H
 #define KRIGED_TESTS_MODELS_H
@@ -53,8 +53,8 @@ static inline struct kr_variant leaf(struct kr_ctx *ctx, const struct kr_kernel_
     return spec;
 }
 
-static inline void composite(struct kr_ctx *ctx, const struct kr_kernel_type *type, size_t count, const struct kr_variant *children,
-                             struct kr_variant *out)
+static inline void composite(struct kr_ctx *ctx, const struct kr_kernel_type *type, size_t count,
+                             const struct kr_variant *children, struct kr_variant *out)
 {
     OK(kr_variant_init(ctx, &kr_kernel_registry, type->base.name, out));
     struct kr_variants *list = member(out->options, type->kernels);
@@ -83,10 +83,12 @@ static inline size_t kernel_cases(struct kr_ctx *ctx, struct kernel_case *cases)
             continue;
         }
         const char *other = strcmp(type->base.name, "sum") == 0 ? "product" : "sum";
-        struct kr_variant parts[3] = {leaf(ctx, kernel_type("rbf"), 2), leaf(ctx, kernel_type("matern32"), 1), {NULL, NULL}};
+        struct kr_variant parts[3] = {
+            leaf(ctx, kernel_type("rbf"), 2), leaf(ctx, kernel_type("matern32"), 1), {NULL, NULL}};
         snprintf(cases[count].name, sizeof cases[count].name, "%s of two", type->base.name);
         composite(ctx, type, 2, parts, &cases[count++].spec);
-        struct kr_variant inner[2] = {leaf(ctx, kernel_type("matern52"), 1), leaf(ctx, kernel_type("constant"), 0)};
+        struct kr_variant inner[2] = {leaf(ctx, kernel_type("matern52"), 1),
+                                      leaf(ctx, kernel_type("constant"), 0)};
         composite(ctx, kernel_type(other), 2, inner, &parts[2]);
         snprintf(cases[count].name, sizeof cases[count].name, "%s with a %s inside", type->base.name, other);
         composite(ctx, type, 3, parts, &cases[count++].spec);
@@ -100,7 +102,8 @@ static inline struct kr_dataset small_data(struct kr_ctx *ctx, size_t n, bool no
 {
     static const char *const names[FEATURES] = {"a", "b", "c"};
     struct kr_dataset data = {.n = n, .d = FEATURES, .feature_names = names, .target_name = "y"};
-    double *x = kr_alloc(ctx, n * FEATURES, sizeof *x), *y = kr_alloc(ctx, n, sizeof *y), *v = kr_alloc(ctx, n, sizeof *v);
+    double *x = kr_alloc(ctx, n * FEATURES, sizeof *x), *y = kr_alloc(ctx, n, sizeof *y),
+           *v = kr_alloc(ctx, n, sizeof *v);
     struct kr_rng rng;
     kr_rng_init(&rng, seed, 99);
     for (size_t i = 0; i < n; i++) {
@@ -115,23 +118,25 @@ static inline struct kr_dataset small_data(struct kr_ctx *ctx, size_t n, bool no
     return data;
 }
 
-/* f' at x by Richardson's extrapolation of central differences: error O(h^4) f^(5), h relative to |x| or 1. */
+/* f' at x by Richardson's extrapolation of central differences: error O(h^4) f^(5), h relative to |x| or 1.
+ */
 typedef double function_of_one(void *self, double x);
 static inline double derivative(function_of_one *f, void *self, double x)
 {
     const double h = 2e-4 * (fabs(x) > 0.1 ? fabs(x) : 0.1);
-    double wide = (f(self, x + 2 * h) - f(self, x - 2 * h)) / (4 * h), near = (f(self, x + h) - f(self, x - h)) / (2 * h);
+    double wide = (f(self, x + 2 * h) - f(self, x - 2 * h)) / (4 * h),
+           near = (f(self, x + h) - f(self, x - h)) / (2 * h);
     return near + (near - wide) / 3;
 }
 
 /* |got - wanted| within `relative` of the largest entry of the vector that it belongs to. */
 #define CLOSE(got, wanted, scale, relative, ...)                                                             \
     do {                                                                                                     \
-        double got_ = (got), wanted_ = (wanted), allowed_ = (relative) * fmax((scale), 1e-300);                \
+        double got_ = (got), wanted_ = (wanted), allowed_ = (relative)*fmax((scale), 1e-300);                \
         char text_[256];                                                                                     \
         snprintf(text_, sizeof text_, __VA_ARGS__);                                                          \
-        ck_assert_msg(fabs(got_ - wanted_) <= allowed_, "%s: got %.17g, wanted %.17g, off by %.2g of %.2g", text_, got_, wanted_, \
-                      fabs(got_ - wanted_), allowed_);                                                       \
+        ck_assert_msg(fabs(got_ - wanted_) <= allowed_, "%s: got %.17g, wanted %.17g, off by %.2g of %.2g",  \
+                      text_, got_, wanted_, fabs(got_ - wanted_), allowed_);                                 \
     } while (0)
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * The gradient of the objective by every hyperparameter against central differences of its value, for every kernel x loss
- * x solver, with and without known noise, and the same bits for any number of threads.
+ * The gradient of the objective by every hyperparameter against central differences of its value, for every
+ * kernel x loss x solver, with and without known noise, and the same bits for any number of threads.
  */
 #include "models.h"
 
 enum { ROWS = 36 };
 
 /* A spec with explicit roles: rows 0, 5, 10, .. are held out, 1, 11, 21, .. are test rows. */
-static void make_spec(struct kr_ctx *ctx, const struct kr_variant *kernel, const char *loss, const char *solver, const char *mean,
-                      struct kr_gp_spec *spec)
+static void make_spec(struct kr_ctx *ctx, const struct kr_variant *kernel, const char *loss,
+                      const char *solver, const char *mean, struct kr_gp_spec *spec)
 {
     OK(kr_schema_init(ctx, &kr_gp_spec_schema, spec));
     spec->model.kernel = *kernel;
@@ -61,8 +61,8 @@ static double *differences(struct kr_ctx *ctx, struct kr_gp_spec *spec, const st
     return out;
 }
 
-static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr_gp_spec *spec, const struct kr_dataset *data,
-                           const double *wanted)
+static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr_gp_spec *spec,
+                           const struct kr_dataset *data, const double *wanted)
 {
     struct kr_gp gp;
     struct kr_evaluation evaluation;
@@ -77,7 +77,8 @@ static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr
         scale = fmax(scale, fabs(grad[p]));
     ck_assert_msg(scale > 1e-6, "%s: the gradient is zero", name);
     for (size_t p = 0; p < count; p++)
-        CLOSE(grad[p], wanted[p], fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name, gp.parameters.items[p].name);
+        CLOSE(grad[p], wanted[p], fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name,
+              gp.parameters.items[p].name);
 }
 
 /* One model by all solvers, in three variations: mean zero, mean constant, known noise as well. */
@@ -90,7 +91,8 @@ static void check_model(struct kr_ctx *ctx, const struct kernel_case *kernel, co
         const double *wanted = differences(ctx, &spec, &data);
         for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++) {
             char name[160];
-            snprintf(name, sizeof name, "%s, %s, %s, variation %d", kernel->name, loss, (*solver)->name, variation);
+            snprintf(name, sizeof name, "%s, %s, %s, variation %d", kernel->name, loss, (*solver)->name,
+                     variation);
             spec.solver.type = *solver;
             check_gradient(ctx, name, &spec, &data, wanted);
         }
@@ -131,7 +133,8 @@ START_TEST(same_bits_with_any_number_of_threads)
             make_spec(ctx, &cases[count - 1].spec, (*loss)->name, (*solver)->name, "constant", &spec);
             spec.solver.rtol = 1e-4; /* bits do not depend on it, time does */
             OK(kr_gp_init(ctx, &spec, &data, &gp));
-            double *one = kr_alloc(ctx, gp.parameters.count, sizeof *one), *two = kr_alloc(ctx, gp.parameters.count, sizeof *two);
+            double *one = kr_alloc(ctx, gp.parameters.count, sizeof *one),
+                   *two = kr_alloc(ctx, gp.parameters.count, sizeof *two);
             ctx->threads = 1;
             OK(kr_objective_eval(ctx, &gp, gp.start, true, &first, one));
             for (int threads = 2; threads <= 5; threads += 3) {
@@ -148,9 +151,10 @@ START_TEST(same_bits_with_any_number_of_threads)
 }
 END_TEST
 
-/* An exact solve, made wrong by a part in a million: errors without the orthogonality that Krylov methods give theirs. */
-static kr_status spoil(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R, const double *rtol,
-                       double *D, struct kr_solve_report *report)
+/* An exact solve, made wrong by a part in a million: errors without the orthogonality that Krylov methods
+ * give theirs. */
+static kr_status spoil(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                       const double *rtol, double *D, struct kr_solve_report *report)
 {
     const struct kr_solver_type *exact = (const void *)kr_registry_find(&kr_solver_registry, "cholesky");
     KR_TRY(exact->correct(ctx, solver, k, R, rtol, D, report));
@@ -165,7 +169,8 @@ START_TEST(value_error_predicts_the_error)
     kr_ctx_init(ctx, 0);
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     struct kr_dataset data = small_data(ctx, 100, true, 8);
-    struct kr_solver_type spoiled = *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
+    struct kr_solver_type spoiled =
+        *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
     spoiled.correct = spoil;
     kernel_cases(ctx, cases);
     for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++) {
@@ -187,4 +192,5 @@ START_TEST(value_error_predicts_the_error)
 }
 END_TEST
 
-SUITE("objective", gradient_by_every_kernel_loss_and_solver, same_bits_with_any_number_of_threads, value_error_predicts_the_error)
+SUITE("objective", gradient_by_every_kernel_loss_and_solver, same_bits_with_any_number_of_threads,
+      value_error_predicts_the_error)

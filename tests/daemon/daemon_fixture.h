@@ -41,8 +41,7 @@ static UNUSED void nap(double seconds)
         ck_assert_msg(condition, "never: %s", #condition);                                                   \
     } while (0)
 
-/* ---- processes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
 static const char *binary(void)
 {
@@ -121,8 +120,7 @@ static UNUSED struct command run_kriged(const char *const *arguments)
 }
 #define KRIGED(...) run_kriged((const char *const[]){__VA_ARGS__, NULL})
 
-/* ---- the daemon
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 struct daemon {
     pid_t pid;
@@ -220,8 +218,7 @@ static UNUSED int entries(const char *name)
         return made;                                                                                         \
     }
 
-/* ---- requests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 struct answer {
     long status;

@@ -131,8 +131,7 @@ static UNUSED json_t *with(json_t *base, const char *pointer, const char *value)
     return copy;
 }
 
-/* ---- data
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- data ---- */
 
 static double draw(uint64_t *state)
 {

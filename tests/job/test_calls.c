@@ -135,8 +135,7 @@ START_TEST(calls_are_served_while_jobs_fill_the_workers)
 }
 END_TEST
 
-/* ---- many callers
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- many callers ---- */
 
 struct caller {
     pthread_t thread;
@@ -165,17 +164,24 @@ static void call_from_threads(struct caller *callers, int count, const char *tex
     }
 }
 
+static void wait_calls(size_t calls, int busy)
+{
+    for (int i = 0; kr_jobs_count(jobs).calls < calls || kr_jobs_count(jobs).busy < busy; i++) {
+        ck_assert_int_lt(i, 300);
+        sleep_ms(10);
+    }
+}
+
 START_TEST(calls_wait_in_a_short_line)
 {
-    enum { COUNT = 66 }; /* two run, 64 wait */
+    enum { RUNNING = 2, COUNT = RUNNING + 64 };
     struct caller callers[COUNT];
     json_t *reply;
     set_up(2, 0);
-    call_from_threads(callers, COUNT, "{\"op\":\"gradient\",\"ms\":60000}");
-    for (int i = 0; kr_jobs_count(jobs).calls < COUNT || kr_jobs_count(jobs).busy < 2; i++) {
-        ck_assert_int_lt(i, 500);
-        sleep_ms(10);
-    }
+    call_from_threads(callers, RUNNING, "{\"op\":\"gradient\",\"ms\":60000}");
+    wait_calls(RUNNING, RUNNING); /* else the last ones find the line full */
+    call_from_threads(callers + RUNNING, COUNT - RUNNING, "{\"op\":\"gradient\",\"ms\":60000}");
+    wait_calls(COUNT, RUNNING);
     FAILS(call("{\"op\":\"gradient\"}", NULL, &reply), KR_TOO_MANY_REQUESTS);
     for (int i = 0; i < COUNT; i++)
         callers[i].left = 1;

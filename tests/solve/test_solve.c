@@ -83,7 +83,8 @@ START_TEST(only_square_systems)
 END_TEST
 
 /* diag(2, 3) X = B by every method. */
-static void solve_small(const struct kr_type *method, const double B[2], double X[2], struct kr_solve_report *report)
+static void solve_small(const struct kr_type *method, const double B[2], double X[2],
+                        struct kr_solve_report *report)
 {
     static const double entries[4] = {2, 0, 0, 3};
     struct kr_ctx context, *ctx = &context;
@@ -108,7 +109,8 @@ START_TEST(right_hand_sides_that_are_not_finite_break_down)
             double X[2];
             struct kr_solve_report report;
             solve_small(*method, B, X, &report);
-            ck_assert_msg(report.stop == KR_STOP_BREAKDOWN, "%s: stop %s", (*method)->name, kr_stop_names[report.stop]);
+            ck_assert_msg(report.stop == KR_STOP_BREAKDOWN, "%s: stop %s", (*method)->name,
+                          kr_stop_names[report.stop]);
             ck_assert(!kr_solve_converged(&report));
         }
 }
@@ -122,12 +124,13 @@ START_TEST(tiny_and_huge_right_hand_sides_are_solved)
             double X[2];
             struct kr_solve_report report;
             solve_small(*method, B, X, &report);
-            ck_assert_msg(report.stop == KR_STOP_RTOL, "%s at 1e%d: stop %s", (*method)->name, power, kr_stop_names[report.stop]);
+            ck_assert_msg(report.stop == KR_STOP_RTOL, "%s at 1e%d: stop %s", (*method)->name, power,
+                          kr_stop_names[report.stop]);
             CLOSE(X[0], pow(10, power), pow(10, power), 1e-8, "%s at 1e%d", (*method)->name, power);
             CLOSE(X[1], 2 * pow(10, power), pow(10, power), 1e-8, "%s at 1e%d", (*method)->name, power);
         }
 }
 END_TEST
 
-SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems, right_hand_sides_that_are_not_finite_break_down,
-      tiny_and_huge_right_hand_sides_are_solved)
+SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems,
+      right_hand_sides_that_are_not_finite_break_down, tiny_and_huge_right_hand_sides_are_solved)

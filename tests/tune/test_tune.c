@@ -9,8 +9,7 @@ static struct kr_dataset some_data(void)
     return small_data(ctx, 60, false, 3);
 }
 
-/* ---- how a run ends
- * ---------------------------------------------------------------------------------------------- */
+/* ---- how a run ends ---- */
 
 START_TEST(ends_by_the_gradient)
 {
@@ -119,8 +118,7 @@ START_TEST(with_everything_fixed_the_start_is_scored)
 }
 END_TEST
 
-/* ---- bounds
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- bounds ---- */
 
 #define NARROW                                                                                               \
     "{\"kernel\": {\"type\": \"rbf\", \"variance\": {\"value\": 0.7, \"fixed\": true}, "                     \
@@ -258,8 +256,7 @@ START_TEST(bounds_of_its_own_or_a_fixed_value_let_a_start_be_anywhere)
 }
 END_TEST
 
-/* ---- failures
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- failures ---- */
 
 /* Without noise the matrix of a smooth kernel is not positive definite for long lengthscales. */
 #define NOISELESS(lengthscale)                                                                               \
@@ -339,8 +336,7 @@ START_TEST(too_little_memory_is_the_failure_of_the_run)
 }
 END_TEST
 
-/* ---- scale and memory
- * -------------------------------------------------------------------------------------------- */
+/* ---- scale and memory ---- */
 
 START_TEST(mse_does_not_know_the_unit_of_the_target)
 {

@@ -1,0 +1,191 @@
+/* `kriged tune`, `gradient` and `predict`: the engine in this process, files in and JSON out. */
+#include "cli/commands.h"
+#include "cli/files.h"
+#include "cli/options.h"
+#include "engine/engine.h"
+#include "wire/wire.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct kr_ctx command; /* of the one command that runs; a signal cancels it */
+
+static void interrupt(int signal_number)
+{
+    (void)signal_number;
+    kr_cancel(&command);
+}
+
+static void begin(const struct kr_options *o)
+{
+    kr_ctx_init(&command, kr_engine_budget(1));
+    command.threads = o->threads ? o->threads : kr_cores();
+    signal(SIGINT, interrupt);
+    signal(SIGTERM, interrupt);
+}
+
+static int end(kr_status status)
+{
+    const int code = status == KR_OK ? KR_EXIT_DONE : kr_report_failure(&command);
+    kr_ctx_fini(&command);
+    return code;
+}
+
+/* The file's name without folder and ending, where the request does not name its data set. */
+static void name_dataset(json_t *request, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (json_is_object(request) && !json_object_get(request, "dataset"))
+        json_object_set_new(request, "dataset", json_stringn(name, strcspn(name, ".")));
+}
+
+/* Events as lines of JSON; on a terminal, steps as one line that changes. */
+static void print_event(struct kr_emit *emit, const char *kind, json_t *data, json_t *progress,
+                        json_t *checkpoint)
+{
+    (void)emit;
+    json_decref(checkpoint);
+    if (isatty(STDOUT_FILENO) && progress) {
+        printf("\revaluation %lld  loss %.6g  best %.6g  gradient %.2g  %.1f s   ",
+               (long long)json_integer_value(json_object_get(progress, "evaluation")),
+               json_number_value(json_object_get(progress, "loss")),
+               json_number_value(json_object_get(progress, "best_loss")),
+               json_number_value(json_object_get(progress, "gradient_norm")),
+               json_number_value(json_object_get(progress, "seconds")));
+        json_decref(data);
+    } else {
+        json_t *event = json_pack("{s:s, s:o}", "event", kind, "data", data);
+        char *text = kr_json_dump(event, false);
+        printf("%s%s\n", isatty(STDOUT_FILENO) ? "\n" : "", text ? text : "{}");
+        free(text);
+        json_decref(event);
+    }
+    json_decref(progress);
+    fflush(stdout);
+}
+
+static kr_status tune(const struct kr_options *o, json_t *request)
+{
+    struct kr_source source = {0};
+    struct kr_emit emit = {print_event};
+    json_t *reply;
+    name_dataset(request, o->data);
+    source.name = json_string_value(json_object_get(request, "dataset"));
+    KR_TRY(kr_read_csv(&command, o->data, &o->csv, &source.data));
+    KR_TRY(kr_engine_tune(&command, request, &source, NULL, NULL, &emit, &reply));
+    print_event(&emit, "done",
+                json_pack("{s:s, s:O}", "state", "succeeded", "result", json_object_get(reply, "result")),
+                NULL, NULL);
+    kr_status status = o->model ? kr_write_json(&command, o->model, json_object_get(reply, "model")) : KR_OK;
+    json_decref(reply);
+    return status;
+}
+
+static kr_status gradient(const struct kr_options *o, json_t *request)
+{
+    struct kr_source source = {0};
+    json_t *reply;
+    if (o->data) {
+        name_dataset(request, o->data);
+        KR_TRY(kr_read_csv(&command, o->data, &o->csv, &source.data));
+    }
+    KR_TRY(kr_engine_gradient(&command, request, o->data ? &source : NULL, &reply));
+    kr_status status = kr_write_json(&command, "-", reply);
+    json_decref(reply);
+    return status;
+}
+
+/* The columns that the model's features name, in its order; without a header all, which must be as many. */
+static kr_status points_of(const struct kr_dataset *data, const json_t *features, json_t **out)
+{
+    const size_t d = json_array_size(features);
+    size_t *columns;
+    KR_ALLOC(&command, columns, d + 1);
+    for (size_t k = 0; k < d; k++) {
+        const char *name = json_string_value(json_array_get(features, k));
+        columns[k] = data->d;
+        for (size_t c = 0; c < data->d; c++)
+            if (name && strcmp(data->feature_names[c], name) == 0)
+                columns[k] = c;
+        if (columns[k] == data->d && data->d != d)
+            return kr_fail(&command, KR_INVALID, "",
+                           "the data has no column \"%.64s\", which the model needs", name ? name : "");
+        if (columns[k] == data->d)
+            columns[k] = k;
+    }
+    *out = json_array();
+    for (size_t i = 0; i < data->n; i++) {
+        json_t *row = json_array();
+        for (size_t k = 0; k < d; k++)
+            json_array_append_new(row, json_real(data->x[columns[k] * data->n + i]));
+        json_array_append_new(*out, row);
+    }
+    return KR_OK;
+}
+
+static kr_status predict(const struct kr_options *o, json_t *model)
+{
+    struct kr_csv_options csv = o->csv;
+    struct kr_dataset data;
+    json_t *x = NULL, *reply;
+    csv.features_only = true;
+    KR_TRY(kr_read_csv(&command, o->data, &csv, &data));
+    KR_TRY(points_of(&data, json_object_get(json_object_get(model, "dataset"), "feature_names"), &x));
+    json_t *request = json_pack("{s:o, s:b}", "x", x, "variance", !o->no_variance), *levels = json_array();
+    for (const char *at = o->quantiles; at && *at; at += *at == ',') {
+        char *after;
+        json_array_append_new(levels, json_real(strtod(at, &after)));
+        at = after > at ? after : at + strlen(at);
+    }
+    if (json_array_size(levels))
+        json_object_set(request, "quantiles", levels);
+    json_decref(levels);
+    kr_status status = kr_engine_predict(&command, request, model, NULL, &reply);
+    json_decref(request);
+    KR_TRY(status);
+    status = kr_write_json(&command, "-", reply);
+    json_decref(reply);
+    return status;
+}
+
+/* Commands on one JSON file. */
+static int run(int argc, char **argv, const int *allowed, bool needs_data,
+               kr_status (*work)(const struct kr_options *, json_t *))
+{
+    struct kr_options o;
+    json_t *json = NULL;
+    if (kr_options_parse(argc, argv, allowed, true, &o) != KR_EXIT_DONE)
+        return KR_EXIT_USAGE;
+    if (needs_data && !o.data)
+        return kr_usage("%s needs --data", argv[0]);
+    begin(&o);
+    kr_status status = kr_read_json(&command, o.file, &json);
+    if (status == KR_OK)
+        status = work(&o, json);
+    json_decref(json);
+    return end(status);
+}
+
+int kr_command_tune(int argc, char **argv)
+{
+    static const int allowed[] = {
+        KR_FLAG_DATA, KR_FLAG_MODEL, KR_FLAG_TARGET, KR_FLAG_NOISE, KR_FLAG_DROP, KR_FLAG_THREADS, 0};
+    return run(argc, argv, allowed, true, tune);
+}
+
+int kr_command_gradient(int argc, char **argv)
+{
+    static const int allowed[] = {KR_FLAG_DATA, KR_FLAG_TARGET,  KR_FLAG_NOISE,
+                                  KR_FLAG_DROP, KR_FLAG_THREADS, 0};
+    return run(argc, argv, allowed, false, gradient);
+}
+
+int kr_command_predict(int argc, char **argv)
+{
+    static const int allowed[] = {KR_FLAG_DATA, KR_FLAG_QUANTILES, KR_FLAG_NO_VARIANCE,
+                                  KR_FLAG_DROP, KR_FLAG_THREADS,   0};
+    return run(argc, argv, allowed, true, predict);
+}

@@ -103,7 +103,7 @@ static kr_status check_accept(struct kr_exchange *x)
     bool any = false;
     for (const struct kr_reply_row *reply = x->route->replies; reply->status; reply++) {
         any |= reply->media != NULL;
-        if (reply->media && kr_accepts(accept, reply->media))
+        if (reply->media && kr_accepts(accept, reply->media) > 0)
             return KR_OK;
     }
     return any ? kr_fail(x->ctx, KR_NOT_ACCEPTABLE, "", "none of the reply's media types is in Accept: %.80s",

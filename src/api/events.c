@@ -145,5 +145,5 @@ kr_status kr_handle_job_events(struct kr_exchange *x)
         x->reply->status = 204;
         return KR_OK;
     }
-    return open_stream(x, after, !kr_accepts(accept, KR_SSE_MEDIA));
+    return open_stream(x, after, kr_accepts(accept, KR_NDJSON_MEDIA) > kr_accepts(accept, KR_SSE_MEDIA));
 }

@@ -49,9 +49,9 @@ kr_status kr_check_name(struct kr_ctx *ctx, const char *name, const char *pointe
 /* {"name", "directory", "meta"} of a stored data set, for a worker. NOT_FOUND at /dataset. */
 kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **out) KR_MUST_CHECK;
 
-/* What the client sent is `text` ("text/html;q=0.1, application/json"): is `media` welcome? An absent header
- * welcomes all. */
-bool kr_accepts(const char *text, const char *media);
+/* How welcome `media` is by an Accept header ("text/html;q=0.1, application/json"), 0 (not at all) to 1; an
+ * absent header welcomes all. */
+double kr_accepts(const char *text, const char *media);
 /* Is the media type of a Content-Type header `media`, parameters aside? */
 bool kr_media_is(const char *content_type, const char *media);
 

@@ -35,12 +35,12 @@ static double quality(const char *parameters, size_t length)
     return 1;
 }
 
-bool kr_accepts(const char *text, const char *media)
+double kr_accepts(const char *text, const char *media)
 {
     int best = 0;
     double q = 0;
     if (!text || !*text)
-        return true;
+        return 1;
     while (*text) {
         const size_t entry = strcspn(text, ","), start = strspn(text, " \t");
         size_t length = strcspn(text, ",; \t");
@@ -54,5 +54,5 @@ bool kr_accepts(const char *text, const char *media)
         text += entry;
         text += *text == ',';
     }
-    return best > 0 && q > 0;
+    return best > 0 ? q : 0;
 }

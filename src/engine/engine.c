@@ -42,8 +42,11 @@ static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const ch
         return kr_fail(ctx, KR_INVALID, "/dataset", "is required");
     if (strcmp(op, "check") == 0)
         return kr_engine_check(ctx, request, source, reply);
-    return kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"),
-                          text_of(message, "model_directory"), emit, reply);
+    KR_TRY(kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"),
+                          text_of(message, "model_directory"), emit, reply));
+    if (json_object_get(message, "job")) /* a job's model has its name */
+        json_object_set(json_object_get(*reply, "result"), "model", json_object_get(message, "job"));
+    return KR_OK;
 }
 
 kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,

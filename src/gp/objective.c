@@ -86,6 +86,12 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
         KR_TRY(kr_op_fill(ctx, &transposed, w->B + w->n));
     }
     KR_TRY(kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, w->solution, w->residual, &out->solver));
+    if (out->solver.stop == KR_STOP_BREAKDOWN)
+        return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
+                       "%s broke down: the covariance matrix of %zu rows is not positive definite to double "
+                       "precision. Repeated "
+                       "or nearly repeated inputs with too little noise do this: raise noise.variance",
+                       out->solver.type, w->n);
     KR_TRY(kr_op_apply(ctx, &w->cross, 1, w->solution, w->mean));
     gp->mean->eval(mean_theta, &gp->validation.x, w->mean_bar);
     for (size_t j = 0; j < w->m; j++)

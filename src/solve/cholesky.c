@@ -9,6 +9,7 @@
 #include "kriged/solve.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <string.h>
 
 enum { BLOCK = 192, COLUMNS = 64 };
@@ -17,7 +18,7 @@ extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, i
 
 static size_t bytes(size_t n, size_t k)
 {
-    return 8 * n * (n + 4 * k);
+    return 8 * n * (n + 1 + 4 * k);
 }
 
 static size_t at_most(size_t a, size_t b)
@@ -58,21 +59,41 @@ static void eliminate(struct kr_ctx *ctx, double *A, size_t n, size_t p)
     }
 }
 
+static kr_status refuse(struct kr_ctx *ctx, size_t n, size_t pivot, double value)
+{
+    return kr_fail(
+        ctx, KR_NOT_POSITIVE_DEFINITE, "",
+        "the covariance matrix of %zu rows is not positive definite to double precision: pivot %zu is "
+        "%.3g. Repeated or nearly repeated inputs with too little noise do this: raise noise.variance",
+        n, pivot, value);
+}
+
+/* A pivot that is nothing but rounding (n eps of what stood there) carries no information: the factor would
+ * be noise. */
+static kr_status check_pivots(struct kr_ctx *ctx, const double *A, const double *diagonal, size_t n, size_t p,
+                              size_t width)
+{
+    for (size_t i = p; i < p + width; i++) {
+        const double pivot = A[i + i * n] * A[i + i * n];
+        if (!(pivot > (double)n * DBL_EPSILON * diagonal[i]))
+            return refuse(ctx, n, i, pivot);
+    }
+    return KR_OK;
+}
+
 static kr_status factorise(struct kr_ctx *ctx, double *A, size_t n)
 {
+    double *diagonal;
+    KR_ALLOC(ctx, diagonal, n);
+    for (size_t i = 0; i < n; i++)
+        diagonal[i] = A[i + i * n];
     for (size_t p = 0; p < n; p += BLOCK) {
         int width = (int)at_most(BLOCK, n - p), ld = (int)n, info = 0;
         KR_TRY(kr_poll(ctx));
         dpotrf_("L", &width, A + p + p * n, &ld, &info);
-        if (info > 0) {
-            size_t pivot = p + (size_t)info - 1;
-            return kr_fail(
-                ctx, KR_NOT_POSITIVE_DEFINITE, "",
-                "the covariance matrix of %zu rows is not positive definite to double precision: pivot %zu "
-                "is %.3g. "
-                "Repeated or nearly repeated inputs with too little noise do this: raise noise.variance",
-                n, pivot, A[pivot + pivot * n]);
-        }
+        if (info > 0)
+            return refuse(ctx, n, p + (size_t)info - 1, A[(p + (size_t)info - 1) * (n + 1)]);
+        KR_TRY(check_pivots(ctx, A, diagonal, n, p, (size_t)width));
         eliminate(ctx, A, n, p);
     }
     return KR_OK;

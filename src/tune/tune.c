@@ -39,8 +39,13 @@ void kr_run_warn(const struct run *run, const char *code, const char *parameter,
 void kr_run_theta(const struct run *run, const double *z, double *theta)
 {
     memcpy(theta, run->gp->start, run->gp->parameters.count * sizeof *theta);
-    for (size_t i = 0; i < run->n; i++)
-        theta[run->index[i]] = kr_from_coordinate(run->gp->parameters.items[run->index[i]].positive, z[i]);
+    for (size_t i = 0; i < run->n; i++) {
+        const size_t p = run->index[i];
+        double lower, upper;
+        kr_parameter_bounds(run->gp, p, &lower, &upper);
+        theta[p] = kr_from_coordinate(run->gp->parameters.items[p].positive, z[i]);
+        theta[p] = fmin(fmax(theta[p], lower), upper); /* exp(log(bound)) may be past it by rounding */
+    }
 }
 
 kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp)

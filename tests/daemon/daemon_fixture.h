@@ -178,11 +178,16 @@ static UNUSED int end_daemon(void)
     return status;
 }
 
-static void stop_daemon(void)
+static void remove_directory(void)
 {
-    const int status = end_daemon();
     nftw(the_daemon.directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     curl_global_cleanup();
+}
+
+static UNUSED void stop_daemon(void)
+{
+    const int status = end_daemon();
+    remove_directory();
     if (status != 0) {
         fprintf(stderr, "the daemon ended with status %d (-1: not in time), wanted 0\n", status);
         exit(EXIT_FAILURE);

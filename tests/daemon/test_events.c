@@ -188,6 +188,7 @@ END_TEST
 START_TEST(readers_that_leave)
 {
     const char *id = submit(long_job_on("large")), *path = text("/v1/jobs/%s/events", id);
+    EVENTUALLY(10, has_steps(id));
     for (int round = 0; round < 10; round++) {
         struct streams *streams = streams_new();
         for (int i = 0; i < 5; i++)

@@ -153,7 +153,7 @@ static const struct {
     {"/model/kernel/lengthscale", "[1, 2e4]", "/model/kernel/lengthscale/1"},
     {"/model/kernel/variance", "1e5", "/model/kernel/variance"},
     {"/model/kernel/lengthscale", "[1, 1, 1]", "/model/kernel/lengthscale"},
-    {"/model/kernel/lengthscale", "{'value': 1, 'bounds': [2, 3]}", "/model/kernel/lengthscale"},
+    {"/model/kernel/lengthscale", "{'value': 1, 'bounds': [2, 3]}", "/model/kernel/lengthscale/value"},
     {"/model/noise", "{'variance': 1e-5}", "/model/noise/variance"},
     {"/model/noise", "{'variance': 0}", "/model/noise/variance"},
     {"/optimizer", "{'type': 'newton'}", "/optimizer/type"},

@@ -1,0 +1,175 @@
+/* Loss, gradients and metrics against numbers of an independent program (tests/oracle), for every solver. */
+#include "calls.h"
+#include "engine/session.h"
+
+static const double tolerance = 1e-6;
+
+static json_t *cases(void)
+{
+    static json_t *read;
+    json_error_t error;
+    if (!read)
+        read = json_load_file("tests/oracle/cases.json", 0, &error);
+    ck_assert_msg(read != NULL, "tests/oracle/cases.json: line %d: %s", error.line, error.text);
+    json_t *list = json_object_get(read, "cases");
+    ck_assert_uint_gt(json_array_size(list), 0);
+    return list;
+}
+
+static void assert_close(double got, double wanted, double scale, const char *name, const char *what,
+                         const char *solver)
+{
+    ck_assert_msg(fabs(got - wanted) <= tolerance * scale,
+                  "%s by %s: %s is %.17g, wanted %.17g, off by %.2g of %.2g", name, solver, what, got, wanted,
+                  fabs(got - wanted), tolerance * scale);
+}
+
+static json_t *gradient(const json_t *one, const char *solver)
+{
+    json_t *request = keep(json_deep_copy(json_object_get(one, "request"))), *reply;
+    json_object_set(request, "data", json_object_get(one, "data"));
+    json_object_set(request, "solver", json_of("{'type': '%s', 'rtol': 1e-12}", solver));
+    json_object_set(request, "metrics", keep(json_string("all")));
+    kr_status status = kr_engine_gradient(ctx, request, NULL, &reply);
+    ck_assert_msg(status == KR_OK, "%s by %s: %s %s", json_string_value(json_object_get(one, "name")), solver,
+                  ctx->error.pointer, ctx->error.detail);
+    return keep(reply);
+}
+
+static void compare_gradients(json_t *one, json_t *reply, const char *name, const char *solver)
+{
+    json_t *wanted = at(one, "gradients"), *parameters = at(reply, "parameters"), *entry, *value;
+    const char *key;
+    double largest = 0;
+    size_t i;
+    json_object_foreach(wanted, key, value) largest = fmax(largest, fabs(json_number_value(value)));
+    ck_assert_uint_eq(json_array_size(parameters), json_object_size(wanted));
+    json_array_foreach(parameters, i, entry)
+    {
+        key = json_string_value(at(entry, "name"));
+        value = json_object_get(wanted, key);
+        ck_assert_msg(value != NULL, "%s: the oracle knows no %s", name, key);
+        assert_close(number(entry, "gradient"), json_number_value(value), largest, name, key, solver);
+    }
+}
+
+static void compare(json_t *one, const char *solver)
+{
+    const char *name = json_string_value(at(one, "name")), *key;
+    json_t *reply = gradient(one, solver), *metrics = at(reply, "metrics"), *value;
+    const double loss = number(one, "loss");
+    assert_close(number(reply, "loss"), loss, fmax(1e-3, fabs(loss)), name, "loss", solver);
+    compare_gradients(one, reply, name, solver);
+    ck_assert_uint_eq(json_object_size(metrics), json_object_size(at(one, "metrics")));
+    json_object_foreach(at(one, "metrics"), key, value)
+    {
+        const double wanted = json_number_value(value);
+        assert_close(number(metrics, key), wanted, fmax(1e-3, fabs(wanted)), name, key, solver);
+    }
+}
+
+START_TEST(every_case_by_every_solver)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach(cases(), i, one)
+    {
+        for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++) {
+            begin();
+            compare(one, (*row)->name);
+            end();
+        }
+    }
+}
+END_TEST
+
+/* Is there an object {"type": name} below `json`? */
+static bool mentions(const json_t *json, const char *name)
+{
+    const char *type = json_string_value(json_object_get(json, "type")), *key;
+    json_t *value;
+    size_t i;
+    if (type && strcmp(type, name) == 0)
+        return true;
+    json_object_foreach((json_t *)json, key, value) if (mentions(value, name)) return true;
+    json_array_foreach(json, i, value) if (mentions(value, name)) return true;
+    return false;
+}
+
+static bool some_case(const char *member, const char *name)
+{
+    json_t *one;
+    size_t i;
+    json_array_foreach(cases(), i, one)
+    {
+        const json_t *request = at(one, "request");
+        const json_t *place = strcmp(member, "loss") == 0
+                                  ? json_object_get(json_object_get(request, "objective"), "loss")
+                                  : json_object_get(json_object_get(request, "model"), member);
+        if (json_is_string(place) ? strcmp(json_string_value(place), name) == 0 : mentions(place, name))
+            return true;
+    }
+    return false;
+}
+
+START_TEST(every_kernel_mean_and_loss_has_a_case)
+{
+    for (const struct kr_type *const *row = kr_kernel_registry.rows; *row; row++)
+        ck_assert_msg(some_case("kernel", (*row)->name), "no case has the kernel %s", (*row)->name);
+    for (const struct kr_type *const *row = kr_loss_registry.rows; *row; row++)
+        ck_assert_msg(some_case("loss", (*row)->name), "no case has the loss %s", (*row)->name);
+    for (const struct kr_type *const *row = kr_mean_registry.rows; *row; row++)
+        if (strcmp((*row)->name, "zero") != 0) /* the default */
+            ck_assert_msg(some_case("mean", (*row)->name), "no case has the mean %s", (*row)->name);
+}
+END_TEST
+
+static void ignore(struct kr_emit *emit, const char *kind, json_t *data, json_t *progress, json_t *checkpoint)
+{
+    (void)emit;
+    (void)kind;
+    json_decref(data);
+    json_decref(progress);
+    json_decref(checkpoint);
+}
+
+/* What a run that stops before its first step says of the test rows, given all others. */
+static void compare_test(json_t *one)
+{
+    struct kr_emit emit = {ignore};
+    struct kr_source source = {0};
+    struct kr_data in;
+    json_t *request = keep(json_deep_copy(at(one, "request"))), *reply, *value;
+    const char *name = json_string_value(at(one, "name")), *key;
+    OK(kr_wire_read(ctx, &kr_data_schema, at(one, "data"), "", &in));
+    OK(kr_data_take(ctx, &in, "", &source.data));
+    json_object_set(request, "dataset", keep(json_string("inline")));
+    json_object_set(request, "optimizer", json_of("{'type': 'lbfgs', 'max_evaluations': 0}"));
+    kr_status status = kr_engine_tune(ctx, request, &source, NULL, NULL, &emit, &reply);
+    ck_assert_msg(status == KR_OK, "%s: %s %s", name, ctx->error.pointer, ctx->error.detail);
+    json_t *metrics = at(at(at(keep(reply), "result"), "metrics"), "test");
+    json_object_foreach(at(one, "test"), key, value)
+    {
+        const double wanted = json_number_value(value);
+        assert_close(number(metrics, key), wanted, fmax(1e-3, fabs(wanted)), name, key, "a tuning run");
+    }
+}
+
+START_TEST(test_rows_are_scored_alike)
+{
+    json_t *one;
+    size_t i, scored = 0;
+    json_array_foreach(cases(), i, one)
+    {
+        if (json_object_size(json_object_get(one, "test")) == 0)
+            continue;
+        begin();
+        compare_test(one);
+        end();
+        scored++;
+    }
+    ck_assert_uint_gt(scored, 0);
+}
+END_TEST
+
+SUITE("oracle", every_case_by_every_solver, every_kernel_mean_and_loss_has_a_case, test_rows_are_scored_alike)

@@ -83,11 +83,26 @@ static int print(char *text)
     return fine ? KR_EXIT_DONE : KR_EXIT_FAILED;
 }
 
+/* Commands that only print something. */
+static int print_command(const char *name)
+{
+    if (strcmp(name, "openapi") == 0)
+        return print(kr_api_openapi());
+    if (strcmp(name, "manual") == 0)
+        return print(kr_api_manual());
+    if (strcmp(name, "version") == 0)
+        return printf("kriged " KR_VERSION "\n") > 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
+    if (strcmp(name, "help") == 0)
+        return fputs(kr_usage_text, stdout) >= 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
+    return kr_usage(*name ? "there is no command %s" : "a command is needed%s", name);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     argc--;
     argv++;
+    name += strncmp(name, "--", 2) == 0 ? 2 : 0; /* --help and --version as well */
     if (strcmp(name, "serve") == 0)
         return serve(argc, argv);
     if (strcmp(name, "worker") == 0)
@@ -98,13 +113,5 @@ int main(int argc, char **argv)
         return kr_command_gradient(argc, argv);
     if (strcmp(name, "predict") == 0)
         return kr_command_predict(argc, argv);
-    if (strcmp(name, "openapi") == 0)
-        return print(kr_api_openapi());
-    if (strcmp(name, "manual") == 0)
-        return print(kr_api_manual());
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
-        return printf("kriged " KR_VERSION "\n") > 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
-    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0)
-        return fputs(kr_usage_text, stdout) >= 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
-    return kr_usage(*name ? "there is no command %s" : "a command is needed%s", name);
+    return argc > 1 ? kr_usage("%s is one argument too many", argv[1]) : print_command(name);
 }

@@ -126,6 +126,22 @@ static kr_status points_of(const struct kr_dataset *data, const json_t *features
     return KR_OK;
 }
 
+/* "0.05,0.95"; a word that is no number stays one, for the engine to refuse. */
+static json_t *levels_of(const char *text)
+{
+    json_t *levels = json_array();
+    for (const char *at = text;; at++) {
+        const size_t length = strcspn(at, ",");
+        char *after;
+        const double level = strtod(at, &after);
+        json_array_append_new(levels,
+                              length && after == at + length ? json_real(level) : json_stringn(at, length));
+        at += length;
+        if (!*at)
+            return levels;
+    }
+}
+
 static kr_status predict(const struct kr_options *o, json_t *model)
 {
     struct kr_csv_options csv = o->csv;
@@ -134,15 +150,8 @@ static kr_status predict(const struct kr_options *o, json_t *model)
     csv.features_only = true;
     KR_TRY(kr_read_csv(&command, o->data, &csv, &data));
     KR_TRY(points_of(&data, json_object_get(json_object_get(model, "dataset"), "feature_names"), &x));
-    json_t *request = json_pack("{s:o, s:b}", "x", x, "variance", !o->no_variance), *levels = json_array();
-    for (const char *at = o->quantiles; at && *at; at += *at == ',') {
-        char *after;
-        json_array_append_new(levels, json_real(strtod(at, &after)));
-        at = after > at ? after : at + strlen(at);
-    }
-    if (json_array_size(levels))
-        json_object_set(request, "quantiles", levels);
-    json_decref(levels);
+    json_t *levels = o->quantiles ? levels_of(o->quantiles) : NULL;
+    json_t *request = json_pack("{s:o, s:b, s:o*}", "x", x, "variance", !o->no_variance, "quantiles", levels);
     kr_status status = kr_engine_predict(&command, request, model, NULL, &reply);
     json_decref(request);
     KR_TRY(status);

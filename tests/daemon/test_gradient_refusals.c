@@ -41,6 +41,10 @@ static const struct refused {
     {"/model/kernel/lengthscale", "{'value': 1, 'bounds': [-1, 2]}", "/model/kernel/lengthscale/bounds/0"},
     {"/model/kernel/variance", "0", "/model/kernel/variance"},
     {"/model/kernel/ard", "1", "/model/kernel/ard"},
+    {"/model/kernel/period", "1", "/model/kernel/period"},
+    {"/model/kernel/features", "['x1', 'x3']", "/model/kernel/features/1"},
+    {"/model/kernel/features", "[0, 2]", "/model/kernel/features/1"},
+    {"/model/kernel/features", "[1, 1]", "/model/kernel/features/1"},
     {"/model/kernel", "{'type': 'sum', 'kernels': []}", "/model/kernel/kernels"},
     {"/model/kernel", "{'type': 'sum'}", "/model/kernel/kernels"},
     {"/model/kernel", "{'type': 'sum', 'kernels': [{'type': 'rbf'}, {'type': 'x'}]}",
@@ -109,6 +113,18 @@ START_TEST(pointers)
     struct answer again = send_json("POST", "/v1/gradients", good);
     ck_status(again, 200);
     ck_assert(json_equal(at(again.json, "/loss"), at(fine.json, "/loss")));
+}
+END_TEST
+
+START_TEST(bodies)
+{
+    static const char path[] = "/v1/gradients", json[] = "application/json";
+    is_problem(send_text("POST", path, json, "{"), 400, "malformed", NULL, "broken");
+    is_problem(send_text("POST", path, json, "[1]"), 422, "invalid", "", "an array");
+    is_problem(send_text("POST", path, json, "{\"model\": {}, \"model\": {}}"), 400, "malformed", NULL,
+               "twice");
+    is_problem(send_text("POST", path, "text/csv", "a,b\n1,2\n"), 415, "unsupported-media-type", NULL, "CSV");
+    is_problem(send_text("POST", "/v1/gradients?pretty=1", json, "{}"), 422, "invalid", "/pretty", "a query");
 }
 END_TEST
 
@@ -192,6 +208,22 @@ START_TEST(not_positive_definite)
 }
 END_TEST
 
+/* All rows alike: conjugate gradients break down and say so; no NaN reaches the user. */
+START_TEST(breakdown_of_cg)
+{
+    json_t *request = with(with(base(), "/model/noise/variance", "{'value': 0, 'fixed': true}"), "/solver",
+                           "{'type': 'cg'}");
+    for (int i = 0; i < 20; i++)
+        request = with(request, text("/data/x/%d", i), "[1, 1]");
+    struct answer broken = send_json("POST", "/v1/gradients", request);
+    ck_status(broken, 422);
+    ck_assert_msg(!strstr(broken.body, "nan"), "%s", broken.body);
+    ck_assert_msg(strstr(broken.body, "/problems/not-positive-definite") ||
+                      strstr(broken.body, "/problems/solver-not-converged"),
+                  "%s", broken.body);
+}
+END_TEST
+
 START_TEST(memory_limit)
 {
     json_t *request = with(base(), "/solver", "{'type': 'cholesky', 'memory_bytes': 1000000}");
@@ -248,5 +280,5 @@ START_TEST(extremes)
 }
 END_TEST
 
-DAEMON_SUITE("gradient_refusals", pointers, data_sets, depth, too_few_rows, not_positive_definite,
-             memory_limit, time_limit, not_converged, extremes)
+DAEMON_SUITE("gradient_refusals", pointers, bodies, data_sets, depth, too_few_rows, not_positive_definite,
+             breakdown_of_cg, memory_limit, time_limit, not_converged, extremes)

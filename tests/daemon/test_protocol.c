@@ -54,10 +54,18 @@ START_TEST(smuggling)
         ck_assert_msg(*got == '\0' || raw_status(got) / 100 == 4 || raw_status(got) == 501 ||
                           raw_status(got) == 505,
                       "%s%s", smuggled[i], got);
-        ck_assert_msg(count_replies(got) <= 1, "%s%s", smuggled[i], got);
         canary_lives(smuggled[i]);
     }
     is_problem(get("/v1/datasets/x"), 404, "not-found", NULL, "none of them has stored anything");
+}
+END_TEST
+
+START_TEST(one_reply)
+{
+    for (size_t i = 0; i < sizeof smuggled / sizeof smuggled[0]; i++) {
+        char *got = exchange(text("%s%s", smuggled[i], DELETE_AFTER), 5);
+        ck_assert_msg(count_replies(got) <= 1, "%s%s", smuggled[i], got);
+    }
 }
 END_TEST
 
@@ -182,4 +190,5 @@ START_TEST(large_heads)
 }
 END_TEST
 
-DAEMON_SUITE("protocol", smuggling, says_why, refused_bodies, hosts, pipelines, chunks, large_heads)
+DAEMON_SUITE("protocol", smuggling, one_reply, says_why, refused_bodies, hosts, pipelines, chunks,
+             large_heads)

@@ -6,7 +6,7 @@
 /* Ends in some seconds by itself. */
 static json_t *medium_job(void)
 {
-    return with(long_job_on("large"), "/optimizer/max_evaluations", "80");
+    return with(long_job_on("large"), "/optimizer/max_evaluations", "40");
 }
 
 static struct answer all_events(const char *id)
@@ -52,7 +52,7 @@ START_TEST(stream_across_a_restart)
     READ_UNTIL(30, streams, after->ended);
     json_t *job = succeeded(id), *rest = sse_events(said(after));
     ck_sequence(rest, count + 1, true);
-    ck_assert_double_eq(number_at(job, "/result/evaluations"), 80);
+    ck_assert_double_eq(number_at(job, "/result/evaluations"), 40);
     struct answer whole = all_events(id);
     ck_sequence(sse_events(whole.body), 1, true);
     const char *suffix = whole.body; /* what was seen before and after is the whole, byte for byte */

@@ -275,6 +275,13 @@ static UNUSED json_t *expect(long status, const char *method, const char *path, 
     return answer.json;
 }
 
+static UNUSED long status_of(const char *method, const char *path)
+{
+    struct answer answer = ask(method, path, NULL, NULL);
+    json_decref(answer.json);
+    return answer.status;
+}
+
 static UNUSED const char *text_at(const json_t *json, const char *name)
 {
     const char *text = json_string_value(json_object_get(json, name));

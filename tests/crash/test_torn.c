@@ -92,7 +92,7 @@ START_TEST(half_an_upload_is_nothing)
     const char *part = "a,y\n1,2\n2,3\n3,5\n";
     const int fd = begin_upload(1000000, part);
     nap(0.2);
-    ck_assert_int_eq(ask("GET", "/v1/datasets/half", NULL, NULL).status, 404);
+    ck_assert_int_eq(status_of("GET", "/v1/datasets/half"), 404);
     kill_service();
     close(fd);
     start_service();

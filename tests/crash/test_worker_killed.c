@@ -16,7 +16,7 @@ static void assert_daemon_lives(void)
     json_decref(expect(200, "GET", "/livez", NULL, NULL));
     pid_t pids[MOST_WORKERS];
     EVENTUALLY(8, workers(pids) == 2);
-    EVENTUALLY(8, ask("GET", "/readyz", NULL, NULL).status == 200);
+    EVENTUALLY(8, status_of("GET", "/readyz") == 200);
 }
 
 START_TEST(the_job_goes_on_in_another_worker)

@@ -193,8 +193,9 @@ START_TEST(unkind_bodies)
     strcat(digits, "e]}");
     struct answer number = send_text("PUT", "/v1/datasets/number", JSON_TYPE, digits);
     is_problem(number, 400, "malformed", NULL, "a long number without its exponent");
-    struct answer zero = ask("PUT", "/v1/datasets/zero", "{\"x\":[[1],[2]],\0\"y\":[1,2]}", 28,
-                             HEADERS("Content-Type: application/json"));
+    static const char hole[] = "{\"x\":[[1],[2]],\0\"y\":[1,2]}";
+    struct answer zero =
+        ask("PUT", "/v1/datasets/zero", hole, sizeof hole - 1, HEADERS("Content-Type: application/json"));
     is_problem(zero, 400, "malformed", NULL, "a zero byte");
     unharmed(list, directories, "unkind bodies");
     ck_status(get("/readyz"), 200);

@@ -89,15 +89,15 @@ static void resume_everywhere(const char *request, const struct kr_dataset *data
     "{\"dataset\": \"d\", \"model\": " ARD ", \"objective\": {\"loss\": \"" loss                             \
     "\", \"validation\": {\"type\": \"fraction\"}}, \"test\": {\"fraction\": 0.1}, "                         \
     "\"optimizer\": " optimizer ", \"solver\": {\"type\": \"" solver "\"}}"
-#define SOME "\"max_evaluations\": 25"
+#define SOME "\"max_evaluations\": 18"
 
 static const char *const requests[] = {
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", " SOME "}", "cholesky"),
     WITH_TEST("mse", "{\"type\": \"lbfgs\", " SOME "}", "cholesky"),
     WITH_TEST("nlpd", "{\"type\": \"adam\", " SOME "}", "cholesky"),
     WITH_TEST("mse", "{\"type\": \"adam\", \"learning_rate\": 0.3, " SOME "}", "cholesky"),
-    WITH_TEST("nlpd", "{\"type\": \"lbfgs\", \"max_evaluations\": 12}", "cg"),
-    WITH_TEST("mse", "{\"type\": \"adam\", \"max_evaluations\": 8}", "lsmr"),
+    WITH_TEST("nlpd", "{\"type\": \"lbfgs\", \"max_evaluations\": 8}", "cg"),
+    WITH_TEST("mse", "{\"type\": \"adam\", \"max_evaluations\": 5}", "lsmr"),
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", \"gradient_tolerance\": 0.02}", "cholesky"),
     WITH_TEST("nlpd", "{\"type\": \"adam\", \"learning_rate\": 2, \"patience\": 4}", "cholesky"),
 };

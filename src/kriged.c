@@ -76,24 +76,31 @@ static int worker(int argc, char **argv)
     return kr_worker_main(WORKER_FD, threads, kr_engine_budget(kr_cores() / threads), kr_engine_run, NULL);
 }
 
-static int print(char *text)
+static int print(const char *text)
 {
-    const bool fine = text && fputs(text, stdout) >= 0 && fputc('\n', stdout) != EOF && fflush(stdout) == 0;
-    free(text);
+    const bool fine = text && fputs(text, stdout) >= 0 && fflush(stdout) == 0;
     return fine ? KR_EXIT_DONE : KR_EXIT_FAILED;
+}
+
+/* A document from the heap, and the end of its last line. */
+static int print_document(char *text)
+{
+    const int code = print(text);
+    free(text);
+    return code == KR_EXIT_DONE ? print("\n") : code;
 }
 
 /* Commands that only print something. */
 static int print_command(const char *name)
 {
     if (strcmp(name, "openapi") == 0)
-        return print(kr_api_openapi());
+        return print_document(kr_api_openapi());
     if (strcmp(name, "manual") == 0)
-        return print(kr_api_manual());
+        return print_document(kr_api_manual());
     if (strcmp(name, "version") == 0)
-        return printf("kriged " KR_VERSION "\n") > 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
+        return print("kriged " KR_VERSION "\n");
     if (strcmp(name, "help") == 0)
-        return fputs(kr_usage_text, stdout) >= 0 ? KR_EXIT_DONE : KR_EXIT_FAILED;
+        return print(kr_usage_text);
     return kr_usage(*name ? "there is no command %s" : "a command is needed%s", name);
 }
 

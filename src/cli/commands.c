@@ -81,6 +81,8 @@ static kr_status tune(const struct kr_options *o, json_t *request)
                 NULL, NULL);
     kr_status status = o->model ? kr_write_json(&command, o->model, json_object_get(reply, "model")) : KR_OK;
     json_decref(reply);
+    if (status == KR_OK && ferror(stdout))
+        return kr_fail(&command, KR_STORAGE, "", "the events could not be written");
     return status;
 }
 
@@ -149,7 +151,10 @@ static kr_status predict(const struct kr_options *o, json_t *model)
     json_t *x = NULL, *reply;
     csv.features_only = true;
     KR_TRY(kr_read_csv(&command, o->data, &csv, &data));
-    KR_TRY(points_of(&data, json_object_get(json_object_get(model, "dataset"), "feature_names"), &x));
+    const json_t *features = json_object_get(json_object_get(model, "dataset"), "feature_names");
+    if (json_array_size(features) == 0)
+        return kr_fail(&command, KR_INVALID, "/dataset/feature_names", "is required: this is no model");
+    KR_TRY(points_of(&data, features, &x));
     json_t *levels = o->quantiles ? levels_of(o->quantiles) : NULL;
     json_t *request = json_pack("{s:o, s:b, s:o*}", "x", x, "variance", !o->no_variance, "quantiles", levels);
     kr_status status = kr_engine_predict(&command, request, model, NULL, &reply);

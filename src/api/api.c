@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double drain_seconds = 5; /* for running jobs to reach a checkpoint */
+/* Shutting down takes ten seconds at most: requests in flight have the first part, meanwhile jobs stop at a
+ * checkpoint. */
+static const double close_seconds = 5, drain_seconds = 4;
 
 /* A pipe that nobody reads must not hang a thread. */
 static void log_line(void *self, const char *line)
@@ -42,6 +44,7 @@ static kr_status open_parts(struct kr_ctx *ctx, struct kr_api *api)
     const struct kr_http_config http = {.host = config->host,
                                         .port = config->port,
                                         .body_memory = kr_memory() / 4,
+                                        .close_seconds = close_seconds,
                                         .max_body = kr_dispatch_max_body,
                                         .loopback_hosts_only = is_loopback(config->host),
                                         .problem = kr_dispatch_problem,

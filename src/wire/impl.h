@@ -67,4 +67,7 @@ json_t *wire_fallback(const struct kr_field *field);
 json_t *wire_choices(const struct kr_field *field);
 const char *wire_kind_name(enum kr_kind kind);
 
+/* The JSON pointer of the member that byte `at` of well-formed text belongs to. */
+void wire_locate(const char *text, size_t at, char *pointer, size_t room);
+
 #endif

@@ -2,7 +2,7 @@
  * Bytes to a jansson tree. jansson parses by recursion, and forgives duplicated members unless told; depth is
  * checked before it sees the text, so a deep body costs one pass and no stack.
  */
-#include "wire/wire.h"
+#include "wire/impl.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,6 +88,9 @@ kr_status kr_json_parse(struct kr_ctx *ctx, const char *text, size_t length, jso
         return KR_OK;
     if (json_error_code(&error) == json_error_out_of_memory)
         return kr_fail(ctx, KR_MEMORY_LIMIT, "", "the machine has no memory left for the body");
-    return kr_fail(ctx, KR_MALFORMED, "", "line %d, column %d: %s", error.line, error.column,
+    char pointer[sizeof ctx->error.pointer] = "";
+    wire_locate(text, (size_t)error.position < length ? (size_t)error.position : length, pointer,
+                sizeof pointer);
+    return kr_fail(ctx, KR_MALFORMED, pointer, "line %d, column %d: %s", error.line, error.column,
                    explain(&error));
 }

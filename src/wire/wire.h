@@ -20,8 +20,9 @@
 enum { KR_JSON_DEPTH = 80, KR_KERNEL_DEPTH = 32 };
 
 /*
- * MALFORMED with line and column for text that is not JSON, a duplicated member, a NUL in a string or nesting
- * deeper than KR_JSON_DEPTH. New reference in *out. An empty body is MALFORMED ("the body is empty").
+ * MALFORMED, with the pointer of the member being read, and line and column, for text that is not JSON, a
+ * duplicated member, a NUL in a string or nesting deeper than KR_JSON_DEPTH. New reference in *out. An empty
+ * body is MALFORMED ("the body is empty").
  */
 kr_status kr_json_parse(struct kr_ctx *ctx, const char *text, size_t length, json_t **out) KR_MUST_CHECK;
 

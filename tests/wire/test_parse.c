@@ -36,7 +36,6 @@ START_TEST(what_is_not_json_is_refused_with_its_place)
         kr_ctx_init(&ctx, 0);
         ck_assert_msg(kr_json_parse(&ctx, r->text, strlen(r->text), &json) == KR_MALFORMED, "%s", r->text);
         ck_assert_msg(strstr(ctx.error.detail, r->detail) != NULL, "%s: %s", r->text, ctx.error.detail);
-        ck_assert_str_eq(ctx.error.pointer, "");
         ck_assert_ptr_null(json);
         kr_ctx_fini(&ctx);
     }

@@ -5,9 +5,9 @@
 
 #define COLUMNS "name, digest, meta, created_at, directory"
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
-                          struct kr_dataset_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, void *row)
 {
+    struct kr_dataset_row *out = row;
     const char *id;
     KR_TRY(
         kr_db_columns(ctx, statement, 5,
@@ -110,25 +110,21 @@ kr_status kr_store_dataset_get(struct kr_ctx *ctx, struct kr_store *store, const
     return found ? KR_OK : missing(ctx, name);
 }
 
+static const struct kr_row_form form = {sizeof(struct kr_dataset_row),
+                                        offsetof(struct kr_dataset_row, created_at),
+                                        offsetof(struct kr_dataset_row, name), read_row};
+
 static kr_status list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
                       struct kr_dataset_row **rows)
 {
     struct kr_cursor cursor;
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     KR_TRY(kr_cursor_init(ctx, page, &cursor));
-    KR_ALLOC(ctx, *rows, page->size);
     KR_PREPARE(ctx, store, &statement,
                "SELECT " COLUMNS " FROM datasets WHERE (created_at, name) < (?1, ?2)"
                " ORDER BY created_at DESC, name DESC LIMIT ?3",
                kr_text(cursor.created_at), kr_text(cursor.key), kr_number(cursor.limit));
-    for (bool row;; ++*count) {
-        KR_TRY(kr_db_step(ctx, store, statement, &row));
-        if (!row)
-            return KR_OK;
-        if (*count == page->size)
-            return kr_cursor_next(ctx, page, (*rows)[*count - 1].created_at, (*rows)[*count - 1].name);
-        KR_TRY(read_row(ctx, store, statement, &(*rows)[*count]));
-    }
+    return kr_page_rows(ctx, store, statement, &form, page, count, (void **)rows);
 }
 
 kr_status kr_store_dataset_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page,

@@ -112,7 +112,14 @@ struct kr_cursor {
     int64_t limit; /* one more than the page holds: is there a next one? */
 };
 kr_status kr_cursor_init(struct kr_ctx *ctx, struct kr_page *page, struct kr_cursor *out) KR_MUST_CHECK;
-kr_status kr_cursor_next(struct kr_ctx *ctx, struct kr_page *page, const char *created_at,
-                         const char *key) KR_MUST_CHECK;
+/* How rows of one kind are read: where a row keeps the pair that it is listed by, and its reader. */
+struct kr_row_form {
+    size_t size, created_at, key; /* bytes of a row; offsets of two texts in it */
+    kr_status (*read)(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, void *row);
+};
+/* Reads the page of a prepared list into the arena, and its token when there is a next one. */
+kr_status kr_page_rows(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                       const struct kr_row_form *form, struct kr_page *page, size_t *count,
+                       void **rows) KR_MUST_CHECK;
 
 #endif

@@ -47,9 +47,9 @@ static kr_status read_labels(struct kr_ctx *ctx, struct kr_store *store, struct 
     return KR_OK;
 }
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
-                          struct kr_job_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, void *row)
 {
+    struct kr_job_row *out = row;
     KR_TRY(kr_db_columns(ctx, statement, TEXTS,
                          (const char **const[]){&out->id, &out->created_at, &out->started_at,
                                                 &out->finished_at, &out->dataset, &out->request,
@@ -138,22 +138,17 @@ static kr_status prepare_list(struct kr_ctx *ctx, struct kr_store *store, const 
     return KR_OK;
 }
 
+static const struct kr_row_form form = {sizeof(struct kr_job_row), offsetof(struct kr_job_row, created_at),
+                                        offsetof(struct kr_job_row, id), read_row};
+
 static kr_status list(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_filter *filter,
                       struct kr_page *page, size_t *count, struct kr_job_row **rows)
 {
     struct kr_cursor cursor;
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     KR_TRY(kr_cursor_init(ctx, page, &cursor));
-    KR_ALLOC(ctx, *rows, page->size);
     KR_TRY(prepare_list(ctx, store, filter, &cursor, &statement));
-    for (bool row;; ++*count) {
-        KR_TRY(kr_db_step(ctx, store, statement, &row));
-        if (!row)
-            return KR_OK;
-        if (*count == page->size)
-            return kr_cursor_next(ctx, page, (*rows)[*count - 1].created_at, (*rows)[*count - 1].id);
-        KR_TRY(read_row(ctx, store, statement, &(*rows)[*count]));
-    }
+    return kr_page_rows(ctx, store, statement, &form, page, count, (void **)rows);
 }
 
 kr_status kr_store_job_list(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_filter *filter,

@@ -27,9 +27,9 @@ void kr_store_model_directory_drop(struct kr_store *store, const char *id)
     kr_ctx_fini(&ctx);
 }
 
-static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
-                          struct kr_model_row *out)
+static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement, void *row)
 {
+    struct kr_model_row *out = row;
     KR_TRY(
         kr_db_columns(ctx, statement, 4,
                       (const char **const[]){&out->name, &out->document, &out->created_at, &out->directory}));
@@ -56,25 +56,21 @@ kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const c
     return kr_db_unlock(store, get(ctx, store, name, out));
 }
 
+static const struct kr_row_form form = {sizeof(struct kr_model_row),
+                                        offsetof(struct kr_model_row, created_at),
+                                        offsetof(struct kr_model_row, name), read_row};
+
 static kr_status list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,
                       struct kr_model_row **rows)
 {
     struct kr_cursor cursor;
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     KR_TRY(kr_cursor_init(ctx, page, &cursor));
-    KR_ALLOC(ctx, *rows, page->size);
     KR_PREPARE(ctx, store, &statement,
                "SELECT " COLUMNS " FROM models WHERE (created_at, name) < (?1, ?2)"
                " ORDER BY created_at DESC, name DESC LIMIT ?3",
                kr_text(cursor.created_at), kr_text(cursor.key), kr_number(cursor.limit));
-    for (bool row;; ++*count) {
-        KR_TRY(kr_db_step(ctx, store, statement, &row));
-        if (!row)
-            return KR_OK;
-        if (*count == page->size)
-            return kr_cursor_next(ctx, page, (*rows)[*count - 1].created_at, (*rows)[*count - 1].name);
-        KR_TRY(read_row(ctx, store, statement, &(*rows)[*count]));
-    }
+    return kr_page_rows(ctx, store, statement, &form, page, count, (void **)rows);
 }
 
 kr_status kr_store_model_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,

@@ -35,8 +35,23 @@ kr_status kr_cursor_init(struct kr_ctx *ctx, struct kr_page *page, struct kr_cur
     return KR_OK;
 }
 
-kr_status kr_cursor_next(struct kr_ctx *ctx, struct kr_page *page, const char *created_at, const char *key)
+kr_status kr_page_rows(struct kr_ctx *ctx, struct kr_store *store, sqlite3_stmt *statement,
+                       const struct kr_row_form *form, struct kr_page *page, size_t *count, void **rows)
 {
-    page->next = kr_printf(ctx, "%s~%s", created_at, key);
+    char *items = kr_alloc(ctx, page->size, form->size);
+    if (!items)
+        return ctx->error.status;
+    *rows = items;
+    for (bool row;; ++*count) {
+        KR_TRY(kr_db_step(ctx, store, statement, &row));
+        if (!row)
+            return KR_OK;
+        if (*count == page->size)
+            break;
+        KR_TRY(form->read(ctx, store, statement, items + *count * form->size));
+    }
+    const char *last = items + (*count - 1) * form->size;
+    page->next = kr_printf(ctx, "%s~%s", *(const char *const *)(last + form->created_at),
+                           *(const char *const *)(last + form->key));
     return page->next ? KR_OK : ctx->error.status;
 }

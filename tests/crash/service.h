@@ -45,8 +45,7 @@ static void nap(double seconds)
         ck_assert_msg(condition, "never: %s", #condition);                                                   \
     } while (0)
 
-/* ---- processes
- * --------------------------------------------------------------------------------------------------- */
+/* ---- processes ---- */
 
 enum { MOST_WORKERS = 16 };
 
@@ -210,8 +209,7 @@ static UNUSED void close_service(void)
     ck_assert_int_eq(status, 0);
 }
 
-/* ---- requests
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 struct answer {
     long status;  /* 0: the connection ended before a reply */

@@ -103,8 +103,7 @@ START_TEST(half_an_upload_is_nothing)
 }
 END_TEST
 
-/* ---- killed at any moment of an upload
- * --------------------------------------------------------------------------- */
+/* ---- killed at any moment of an upload ---- */
 
 enum { ROWS = 20000, MOMENTS = 10 };
 static char *table;

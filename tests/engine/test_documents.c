@@ -68,8 +68,7 @@ START_TEST(known_noise_goes_with_the_weights)
 }
 END_TEST
 
-/* ---- tuned values in their places
- * -------------------------------------------------------------------------------- */
+/* ---- tuned values in their places ---- */
 
 /* The value of a parameter by name, from the result. */
 static double tuned_value(json_t *reply, const char *name)

@@ -1,10 +1,10 @@
 #include "wire_fixture.h"
 
-struct refusal {
+struct unreadable {
     const char *text, *detail; /* the detail contains this */
 };
 
-static const struct refusal refusals[] = {
+static const struct unreadable refusals[] = {
     {"", "the body is empty"},
     {" \n\t ", "the body is empty"},
     {"{", "line 1, column 1: the text ends too early"},
@@ -30,7 +30,7 @@ static const struct refusal refusals[] = {
 START_TEST(what_is_not_json_is_refused_with_its_place)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        const struct refusal *r = &refusals[i];
+        const struct unreadable *r = &refusals[i];
         struct kr_ctx ctx;
         json_t *json = (json_t *)&ctx;
         kr_ctx_init(&ctx, 0);

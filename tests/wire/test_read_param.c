@@ -2,10 +2,6 @@
 
 #include "kriged/gp.h"
 
-struct refusal {
-    const char *text, *pointer, *detail;
-};
-
 #define LEAF(members) BODY(", \"part\": {\"type\": \"leaf\", " members "}")
 
 static const struct refusal refusals[] = {
@@ -60,15 +56,7 @@ static const struct refusal refusals[] = {
 
 START_TEST(refusals_name_the_culprit)
 {
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        const struct refusal *r = &refusals[i];
-        struct kr_ctx ctx;
-        struct everything e;
-        ck_assert_msg(read_text(&ctx, &everything_schema, r->text, &e) == KR_INVALID, "taken: %s", r->text);
-        ck_assert_msg(strcmp(ctx.error.pointer, r->pointer) == 0, "%s: %s", r->text, ctx.error.pointer);
-        ck_assert_msg(strcmp(ctx.error.detail, r->detail) == 0, "%s: %s", r->text, ctx.error.detail);
-        kr_ctx_fini(&ctx);
-    }
+    ck_refused(sizeof refusals / sizeof refusals[0], refusals);
 }
 END_TEST
 

@@ -105,4 +105,23 @@ static inline char *dump_and_free(json_t *json)
 #define OK(expression)                                                                                       \
     ck_assert_msg((expression) == KR_OK, "%s: %s: %s", #expression, ctx.error.pointer, ctx.error.detail)
 
+/* A body that read refuses, where and in which words (NULL: any). */
+struct refusal {
+    const char *text, *pointer, *detail;
+};
+
+static inline void ck_refused(size_t count, const struct refusal *refusals)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct refusal *r = &refusals[i];
+        struct kr_ctx ctx;
+        struct everything e;
+        ck_assert_msg(read_text(&ctx, &everything_schema, r->text, &e) == KR_INVALID, "taken: %s", r->text);
+        ck_assert_msg(strcmp(ctx.error.pointer, r->pointer) == 0, "%s: %s", r->text, ctx.error.pointer);
+        ck_assert_msg(!r->detail || strcmp(ctx.error.detail, r->detail) == 0, "%s: %s", r->text,
+                      ctx.error.detail);
+        kr_ctx_fini(&ctx);
+    }
+}
+
 #endif

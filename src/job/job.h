@@ -7,13 +7,13 @@
  *
  *     to the worker     {"id": 7, "op": "gradient" | "predict" | "tune", ...}     one at a time
  *                       {"cancel": 7}
- *     from the worker   {"id": 7, "event": "step", "data": {..}, "progress": {..}?, "checkpoint": ".."?} any
+ *     from the worker   {"id": 7, "event": "step", "data": {..}, "progress": {..}?, "checkpoint": ..?} any
  * number, then one of
  *                       {"id": 7, "reply": ..}
  *                       {"id": 7, "error": {"status": slug, "pointer": "..", "detail": ".."}}
  *
  * A message of op "tune" is {"id", "op", "job", "request", "dataset": {"name", "directory", "meta"},
- * "model_directory", "checkpoint": ".."?}; its reply {"result": {..}, "model": {..}}.
+ * "model_directory", "checkpoint": ..?}; its reply {"result": {..}, "model": {..}}.
  *
  * Events are stored, together with the checkpoint they belong to, in one transaction every 100 ms at most,
  * and only then shown to subscribers. Events that came after the last checkpoint of an attempt wait for the

@@ -5,6 +5,9 @@
  *
  * Blocks are k column vectors, one after the other: X is cols x k, Y is rows x k, column-major, no gaps.
  * An operator's parameters are a slice of theta, and grad has theta's length.
+ *
+ * An operator of your own is a struct kr_op whose type points to your three functions: everything above this
+ * layer takes it. kr_op_check says whether it keeps its promises.
  */
 #ifndef KRIGED_OP_H
 #define KRIGED_OP_H
@@ -15,13 +18,21 @@ struct kr_op;
 
 struct kr_op_type {
     const char *name;
+    /* Y is set, not added to; its old contents may be anything. */
     kr_status (*apply)(struct kr_ctx *, const struct kr_op *, size_t k, const double *X, double *Y);
     kr_status (*apply_t)(struct kr_ctx *, const struct kr_op *, size_t k, const double *X, double *Y);
+    /* NULL = no parameters. */
     kr_status (*pull)(struct kr_ctx *, const struct kr_op *, size_t k, const double *U, const double *V,
                       double alpha, double *grad);
     /* Optional: all entries, column-major rows x cols; a symmetric operator may fill the lower triangle only.
      */
     kr_status (*fill)(struct kr_ctx *, const struct kr_op *, double *A);
+    /* Optional, for preconditioners: A_ii (square); some columns, rows x count. */
+    kr_status (*diagonal)(struct kr_ctx *, const struct kr_op *, double *out);
+    kr_status (*columns)(struct kr_ctx *, const struct kr_op *, size_t count, const size_t *index,
+                         double *out);
+    /* Optional, for A = B + diag(D): sets D (rows) and returns B. */
+    const struct kr_op *(*shifted)(const struct kr_op *, double *D);
 };
 
 struct kr_op {
@@ -40,6 +51,25 @@ kr_status kr_op_pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const
 /* By the type's fill, or column by column through apply. The upper triangle of a symmetric one is undefined.
  */
 kr_status kr_op_fill(struct kr_ctx *ctx, const struct kr_op *op, double *A) KR_MUST_CHECK;
+/* out[i] = A_ii of a square operator: by the type, or one product a column. */
+kr_status kr_op_diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *out) KR_MUST_CHECK;
+/* out (rows x count): the columns `index` of A, by the type or through apply. */
+kr_status kr_op_columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
+                        double *out) KR_MUST_CHECK;
+/* B and, in D (rows), the diagonal of A = B + diag(D); NULL (D = 0) for an operator that is not such a sum.
+ */
+const struct kr_op *kr_op_shifted(const struct kr_op *op, double *D);
+
+/*
+ * Is this an operator? With `probes` seeded random vectors (one at a time and as a block): every entry of
+ * both products is set and finite, a block is its columns, <U, A X> = <A'U, X> to 1e-10 |U||AX|, a symmetric
+ * one has A = A'. With theta (count, what the operator borrowed): the pull is the central difference of
+ * <U, A(theta) V> to 1e-5, for `probes` random directions of theta. INVALID, in words with the operator's
+ * name, the entry and the numbers, for the first promise that does not hold. 4 products and, with theta,
+ * 2 more and a pull a probe. Debug builds (KR_DEBUG) call it when a solver is opened.
+ */
+kr_status kr_op_check(struct kr_ctx *ctx, const struct kr_op *op, size_t probes, uint64_t seed, size_t count,
+                      double *theta) KR_MUST_CHECK;
 
 /*
  * K(X, Z), never stored: tiles of KR_TILE x KR_TILE are evaluated when needed. Z = NULL stands for X: the
@@ -60,5 +90,36 @@ kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const doubl
 /* A stored matrix, column-major, borrowed; its parameters are its entries (grad has rows * cols). */
 kr_status kr_op_dense(struct kr_ctx *ctx, size_t rows, size_t cols, const double *A,
                       struct kr_op *out) KR_MUST_CHECK;
+
+/* theta[index] I, n x n: the lambda I of [A; lambda I]. */
+kr_status kr_op_identity(struct kr_ctx *ctx, size_t n, const double *theta, size_t index,
+                         struct kr_op *out) KR_MUST_CHECK;
+
+/*
+ * Views: the inner operators are copied, their parts borrowed; parameters are those of the inner ones (which
+ * share one theta). INVALID, with the shapes, where they do not fit.
+ */
+kr_status kr_op_transpose(struct kr_ctx *ctx, const struct kr_op *A,
+                          struct kr_op *out) KR_MUST_CHECK; /* A' */
+kr_status kr_op_stack(struct kr_ctx *ctx, const struct kr_op *A, const struct kr_op *B,
+                      struct kr_op *out) KR_MUST_CHECK; /* [A; B] */
+/* A B, through one block of B's rows; its pull needs B V and A'U: two products more. */
+kr_status kr_op_compose(struct kr_ctx *ctx, const struct kr_op *A, const struct kr_op *B,
+                        struct kr_op *out) KR_MUST_CHECK;
+
+/*
+ * Two-dimensional convolution of an image (height x width, row-major) with `taps` (taps_height x taps_width,
+ * row-major, borrowed: its parameters), the image zero outside:
+ *
+ *     y[i, j] = sum_ab taps[a, b] x[i - a + oi, j - b + oj]
+ *
+ * FULL: (height + taps_height - 1) x (width + taps_width - 1) outputs, a tall operator (oi = oj = 0). SAME:
+ * as many outputs as inputs, square (oi = (taps_height - 1)/2, ..). VALID: outputs that see no border, a wide
+ * one. 2 height width taps_height taps_width flops a column. INVALID where taps do not fit (VALID), or are 0.
+ */
+enum kr_convolution { KR_CONVOLUTION_FULL, KR_CONVOLUTION_SAME, KR_CONVOLUTION_VALID };
+kr_status kr_op_convolution(struct kr_ctx *ctx, enum kr_convolution mode, size_t height, size_t width,
+                            size_t taps_height, size_t taps_width, const double *taps,
+                            struct kr_op *out) KR_MUST_CHECK;
 
 #endif

@@ -88,12 +88,13 @@ const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *op
                                               const char **reason);
 
 /*
- * X = A^-1 B, k columns (n x k). Cost: the method's, plus one product a round for the true residual. residual
- * (n x k), when not NULL, receives B - A X. A tolerance not reached is a fact in the report (stop), not an
- * error.
+ * X = A^-1 B, k columns (n x k), from X0 (n x k; NULL = 0; may be X itself). Cost: the method's, plus one
+ * product a round for the true residual. residual (n x k), when not NULL, receives B - A X. A tolerance not
+ * reached is a fact in the report (stop), not an error.
  */
 kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B,
-                          double *X, double *residual, struct kr_solve_report *report) KR_MUST_CHECK;
+                          const double *X0, double *X, double *residual,
+                          struct kr_solve_report *report) KR_MUST_CHECK;
 /* Did all solves of the report end within their tolerance (or at the limit of double precision below 1e-6)?
  */
 bool kr_solve_converged(const struct kr_solve_report *report);

@@ -85,7 +85,8 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
         KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->train.x, &gp->validation.x, &transposed));
         KR_TRY(kr_op_fill(ctx, &transposed, w->B + w->n));
     }
-    KR_TRY(kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, w->solution, w->residual, &out->solver));
+    KR_TRY(
+        kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, NULL, w->solution, w->residual, &out->solver));
     if (out->solver.stop == KR_STOP_BREAKDOWN)
         return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
                        "%s broke down: the covariance matrix of %zu rows is not positive definite to double "

@@ -26,7 +26,7 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
     KR_TRY(kr_covariance_open(ctx, gp->kernel, theta, gp->noise_index, &part->x, part->noise,
                               &gp->spec->solver, &A));
     kr_centre(gp->mean, theta + gp->mean_first, part, rhs);
-    KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, alpha, NULL, report));
+    KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, NULL, alpha, NULL, report));
     kr_release(ctx, mark);
     *out = (struct kr_posterior){gp->kernel, gp->mean,    gp->mean_first, gp->noise_index,  theta,
                                  part->x,    part->noise, alpha,          &gp->spec->solver};
@@ -51,7 +51,7 @@ static kr_status block_variance(struct kr_ctx *ctx, const struct kr_posterior *p
     KR_ALLOC(ctx, scratch, kr_kernel_scratch(p->kernel));
     KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, &p->x, x, &op));
     KR_TRY(kr_op_fill(ctx, &op, cross));
-    KR_TRY(kr_solver_solve(ctx, &A->solver, k, cross, S, NULL, report));
+    KR_TRY(kr_solver_solve(ctx, &A->solver, k, cross, NULL, S, NULL, report));
     kr_kernel_diagonal(p->kernel, p->theta, x, scratch, variance);
     for (size_t j = 0; j < k; j++) {
         variance[j] -= cblas_ddot((int)n, cross + j * n, 1, S + j * n, 1);

@@ -201,7 +201,8 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return kr_poll(ctx);
 }
 
-static const struct kr_op_type kernel_type = {"kernel", apply, apply_t, pull, fill};
+static const struct kr_op_type kernel_type = {
+    .name = "kernel", .apply = apply, .apply_t = apply_t, .pull = pull, .fill = fill};
 
 kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                        const struct kr_points *X, const struct kr_points *Z, struct kr_op *out)

@@ -17,7 +17,7 @@ kr_status kr_op_pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const
                      double alpha, double *grad)
 {
     KR_TRY(kr_poll(ctx));
-    return op->type->pull(ctx, op, k, U, V, alpha, grad);
+    return op->type->pull ? op->type->pull(ctx, op, k, U, V, alpha, grad) : KR_OK;
 }
 
 kr_status kr_op_fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)

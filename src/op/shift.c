@@ -59,7 +59,8 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return KR_OK;
 }
 
-static const struct kr_op_type shift_type = {"shift", apply, apply_t, pull, fill};
+static const struct kr_op_type shift_type = {
+    .name = "shift", .apply = apply, .apply_t = apply_t, .pull = pull, .fill = fill};
 
 kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
                       const double *extra, struct kr_op *out)

@@ -46,7 +46,7 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
 /* The columns of one group that still need work. */
 struct group {
     size_t n, k;
-    const double *B;
+    const double *B, *X0;
     double *X, *R;           /* n x k */
     double *norm, *relative; /* |b|, |r|/|b| of each column */
     size_t active;           /* number of columns to correct, their places in `column` */
@@ -115,20 +115,40 @@ static void add_corrections(struct group *g)
     }
 }
 
-/* Solves the columns of one group from X = 0. */
+/* Norms of B, and the residuals of the start. Returns the largest relative residual, NaN where one is not
+ * finite. */
+static kr_status begin(struct kr_ctx *ctx, const struct kr_solver *solver, struct group *g,
+                       struct kr_solve_report *report, double *worst)
+{
+    for (size_t c = 0; c < g->k; c++)
+        g->norm[c] = cblas_dnrm2((int)g->n, g->B + c * g->n, 1);
+    if (g->X0) {
+        memmove(g->X, g->X0, g->n * g->k * sizeof *g->X);
+        for (size_t c = 0; c < g->k; c++)
+            if (g->norm[c] == 0)
+                memset(g->X + c * g->n, 0, g->n * sizeof *g->X);
+        return measure(ctx, &solver->A, g, report, worst);
+    }
+    memset(g->X, 0, g->n * g->k * sizeof *g->X);
+    memcpy(g->R, g->B, g->n * g->k * sizeof *g->R);
+    *worst = 0;
+    for (size_t c = 0; c < g->k; c++) {
+        g->relative[c] = g->norm[c] == 0 ? 0 : g->norm[c] / g->norm[c]; /* NaN when it is not finite */
+        *worst = worse(*worst, g->relative[c]);
+    }
+    return KR_OK;
+}
+
+/* Solves the columns of one group. */
 static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver, struct group *g,
                              struct kr_solve_report *report, enum kr_stop *stop)
 {
     const double rtol = solver->options->rtol;
-    double worst = 0, before = INFINITY;
-    memset(g->X, 0, g->n * g->k * sizeof *g->X);
-    memcpy(g->R, g->B, g->n * g->k * sizeof *g->R);
-    for (size_t c = 0; c < g->k; c++) {
-        g->norm[c] = cblas_dnrm2((int)g->n, g->B + c * g->n, 1);
-        g->relative[c] = g->norm[c] == 0 ? 0 : g->norm[c] / g->norm[c]; /* NaN when it is not finite */
-        worst = worse(worst, g->relative[c]);
-    }
-    *stop = isnan(worst) ? KR_STOP_BREAKDOWN : worst > 0 ? KR_STOP_RTOL : KR_STOP_ZERO;
+    double worst, before = INFINITY, zero = 0;
+    KR_TRY(begin(ctx, solver, g, report, &worst));
+    for (size_t c = 0; c < g->k; c++)
+        zero += g->norm[c];
+    *stop = isnan(worst) ? KR_STOP_BREAKDOWN : zero > 0 ? KR_STOP_RTOL : KR_STOP_ZERO;
     for (int round = 0; worst > rtol && round < MAX_ROUNDS; round++) {
         struct kr_solve_report step = {0};
         if (worst > 0.5 * before) {
@@ -155,7 +175,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
 }
 
 kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B,
-                          double *X, double *residual, struct kr_solve_report *report)
+                          const double *X0, double *X, double *residual, struct kr_solve_report *report)
 {
     const size_t n = solver->A.rows, most = k < solver->type->columns ? k : solver->type->columns;
     const double start = kr_seconds();
@@ -168,6 +188,7 @@ kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, si
         enum kr_stop stop;
         g.k = k - first < most ? k - first : most;
         g.B = B + first * n;
+        g.X0 = X0 ? X0 + first * n : NULL;
         g.X = X + first * n;
         KR_TRY(solve_group(ctx, solver, &g, report, &stop));
         if ((int)stop > report->stop)
@@ -190,6 +211,6 @@ kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size
 {
     /* A is symmetric in every use so far, so A^-T = A^-1. */
     if (X_bar)
-        KR_TRY(kr_solver_solve(ctx, solver, k, X_bar, B_bar, NULL, report));
+        KR_TRY(kr_solver_solve(ctx, solver, k, X_bar, NULL, B_bar, NULL, report));
     return kr_op_pull(ctx, &solver->A, k, B_bar, X, -1, grad);
 }

@@ -166,7 +166,7 @@ START_TEST(matrices_that_are_not_positive_definite)
             kr_ctx_clear_error(ctx);
             continue;
         }
-        OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
+        OK(kr_solver_solve(ctx, &opened, 1, p.B, NULL, p.X, p.residual, &p.report));
         ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", solver->name,
                       kr_stop_names[p.report.stop]);
         ck_assert_int_eq(kr_solve_converged(&p.report), behaviour->stop == KR_STOP_RTOL);
@@ -185,7 +185,7 @@ START_TEST(matrices_that_are_not_finite)
         prepare(ctx, solver, 40, 1, spectrum(ctx, 40, 10), 1e-10, &p);
         p.A[7 + 7 * 40] = NAN;
         if (kr_solver_open(ctx, &p.options, &p.op, &opened) == KR_OK) {
-            OK(kr_solver_solve(ctx, &opened, 1, p.B, p.X, p.residual, &p.report));
+            OK(kr_solver_solve(ctx, &opened, 1, p.B, NULL, p.X, p.residual, &p.report));
             ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", solver->name,
                           kr_stop_names[p.report.stop]);
             ck_assert(!kr_solve_converged(&p.report));
@@ -205,7 +205,7 @@ START_TEST(cancelling_is_a_failure)
         prepare(ctx, solver, 60, 2, spectrum(ctx, 60, 10), 1e-10, &p);
         OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
         kr_cancel(ctx);
-        ck_assert_int_eq(kr_solver_solve(ctx, &opened, 2, p.B, p.X, NULL, &p.report), KR_CANCELLED);
+        ck_assert_int_eq(kr_solver_solve(ctx, &opened, 2, p.B, NULL, p.X, NULL, &p.report), KR_CANCELLED);
         kr_ctx_clear_error(ctx);
         ctx->cancelled = 0;
     }
@@ -294,7 +294,7 @@ START_TEST(same_bits_with_any_number_of_threads)
             X[t] = kr_alloc(ctx, N * K, sizeof **X);
             p.report = (struct kr_solve_report){0};
             OK(kr_solver_open(ctx, &p.options, &noisy, &opened));
-            OK(kr_solver_solve(ctx, &opened, K, p.B, X[t], NULL, &p.report));
+            OK(kr_solver_solve(ctx, &opened, K, p.B, NULL, X[t], NULL, &p.report));
             OK(kr_solve_pull(ctx, &opened, K, X[t], p.B, B_bar, grad[t], &p.report));
             ck_assert(kr_solve_converged(&p.report));
             ck_assert_mem_eq(X[t], X[0], N * K * sizeof **X);

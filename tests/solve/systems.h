@@ -74,7 +74,7 @@ static inline void solve(struct kr_ctx *ctx, struct problem *p)
 {
     struct kr_solver solver;
     OK(kr_solver_open(ctx, &p->options, &p->op, &solver));
-    OK(kr_solver_solve(ctx, &solver, p->k, p->B, p->X, p->residual, &p->report));
+    OK(kr_solver_solve(ctx, &solver, p->k, p->B, NULL, p->X, p->residual, &p->report));
 }
 
 /* The report and the residual against B - A X in long double. Rounding alone may differ. */

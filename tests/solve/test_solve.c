@@ -97,7 +97,7 @@ static void solve_small(const struct kr_type *method, const double B[2], double 
     options.type = method;
     OK(kr_op_dense(ctx, 2, 2, entries, &A));
     OK(kr_solver_open(ctx, &options, &A, &solver));
-    OK(kr_solver_solve(ctx, &solver, 1, B, X, NULL, report));
+    OK(kr_solver_solve(ctx, &solver, 1, B, NULL, X, NULL, report));
     kr_ctx_fini(ctx);
 }
 

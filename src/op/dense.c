@@ -3,6 +3,7 @@
 #include "kriged/op.h"
 
 #include <cblas.h>
+#include <string.h>
 
 static kr_status multiply(const struct kr_op *op, CBLAS_TRANSPOSE transpose, size_t k, const double *X,
                           double *Y)
@@ -37,7 +38,39 @@ static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, cons
     return KR_OK;
 }
 
-static const struct kr_op_type dense = {.name = "dense", .apply = apply, .apply_t = apply_t, .pull = pull};
+static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
+{
+    (void)ctx;
+    memcpy(A, op->self, op->rows * op->cols * sizeof *A);
+    return KR_OK;
+}
+
+static kr_status diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *out)
+{
+    const double *A = op->self;
+    (void)ctx;
+    for (size_t i = 0; i < op->rows; i++)
+        out[i] = A[i + i * op->rows];
+    return KR_OK;
+}
+
+static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
+                         double *out)
+{
+    const double *A = op->self;
+    (void)ctx;
+    for (size_t c = 0; c < count; c++)
+        memcpy(out + c * op->rows, A + index[c] * op->rows, op->rows * sizeof *out);
+    return KR_OK;
+}
+
+static const struct kr_op_type dense = {.name = "dense",
+                                        .apply = apply,
+                                        .apply_t = apply_t,
+                                        .pull = pull,
+                                        .fill = fill,
+                                        .diagonal = diagonal,
+                                        .columns = columns};
 
 kr_status kr_op_dense(struct kr_ctx *ctx, size_t rows, size_t cols, const double *A, struct kr_op *out)
 {

@@ -201,8 +201,54 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return kr_poll(ctx);
 }
 
-static const struct kr_op_type kernel_type = {
-    .name = "kernel", .apply = apply, .apply_t = apply_t, .pull = pull, .fill = fill};
+/* K(X, z_j) for some j: the columns' points are gathered, then it is a fill. */
+static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
+                         double *out)
+{
+    const struct kernel_op *self = op->self;
+    const size_t d = self->z.d;
+    double *points;
+    struct kr_mark mark = kr_mark(ctx);
+    if (count == 0)
+        return KR_OK;
+    KR_ALLOC(ctx, points, count * d);
+    for (size_t k = 0; k < d; k++)
+        for (size_t c = 0; c < count; c++)
+            points[k * count + c] = self->z.x[k * self->z.ld + index[c]];
+    const struct kernel_op some = {self->kernel, self->theta, self->x, {count, d, count, points}};
+    const struct kr_op view = {op->type, op->rows, count, false, &some};
+    const kr_status status = fill(ctx, &view, out);
+    kr_release(ctx, mark);
+    return status;
+}
+
+/* Of K(X, X) in O(n d); of a square K(X, Z) from the tiles on the diagonal. */
+static kr_status diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *out)
+{
+    const struct kernel_op *self = op->self;
+    double *memory;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, memory, thread_doubles(self));
+    double *scratch = memory + KR_TILE * KR_TILE;
+    if (op->symmetric)
+        kr_kernel_diagonal(self->kernel, self->theta, &self->x, scratch, out);
+    for (size_t i = 0; i < op->rows && !op->symmetric; i += KR_TILE) {
+        struct kr_tile tile = tile_at(&self->x, &self->z, i, i);
+        self->kernel->type->eval(self->kernel, self->theta, &tile, memory, scratch);
+        for (size_t r = 0; r < tile.m; r++)
+            out[i + r] = memory[r * tile.n + r];
+    }
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+static const struct kr_op_type kernel_type = {.name = "kernel",
+                                              .apply = apply,
+                                              .apply_t = apply_t,
+                                              .pull = pull,
+                                              .fill = fill,
+                                              .diagonal = diagonal,
+                                              .columns = columns};
 
 kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                        const struct kr_points *X, const struct kr_points *Z, struct kr_op *out)

@@ -59,8 +59,43 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return KR_OK;
 }
 
-static const struct kr_op_type shift_type = {
-    .name = "shift", .apply = apply, .apply_t = apply_t, .pull = pull, .fill = fill};
+static kr_status diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *out)
+{
+    const struct shift *shift = op->self;
+    KR_TRY(kr_op_diagonal(ctx, &shift->inner, out));
+    for (size_t i = 0; i < op->rows; i++)
+        out[i] += amount(shift, i);
+    return KR_OK;
+}
+
+static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
+                         double *out)
+{
+    const struct shift *shift = op->self;
+    KR_TRY(kr_op_columns(ctx, &shift->inner, count, index, out));
+    for (size_t c = 0; c < count; c++)
+        out[c * op->rows + index[c]] += amount(shift, index[c]);
+    return KR_OK;
+}
+
+/* Shifts of shifts add up. */
+static const struct kr_op *shifted(const struct kr_op *op, double *D)
+{
+    const struct shift *shift = op->self;
+    const struct kr_op *within = kr_op_shifted(&shift->inner, D);
+    for (size_t i = 0; i < op->rows; i++)
+        D[i] += amount(shift, i);
+    return within ? within : &shift->inner;
+}
+
+static const struct kr_op_type shift_type = {.name = "shift",
+                                             .apply = apply,
+                                             .apply_t = apply_t,
+                                             .pull = pull,
+                                             .fill = fill,
+                                             .diagonal = diagonal,
+                                             .columns = columns,
+                                             .shifted = shifted};
 
 kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
                       const double *extra, struct kr_op *out)

@@ -116,4 +116,50 @@ static inline void check_manners(struct kr_ctx *ctx, const struct kr_op *op, siz
     ck_assert_mem_eq(grad, grad_before, count * sizeof *grad);
 }
 
+/* The optional questions, by the type and through products alone; and A = B + diag(D). */
+static inline void check_questions(struct kr_ctx *ctx, const struct kr_op *op, const double *A)
+{
+    const size_t n = op->rows, count = op->cols + 2;
+    struct kr_op_type bare_type = *op->type;
+    struct kr_op bare = *op;
+    size_t *index = kr_alloc(ctx, count, sizeof *index);
+    bare_type.diagonal = NULL;
+    bare_type.columns = NULL;
+    bare_type.shifted = NULL;
+    bare.type = &bare_type;
+    for (size_t c = 0; c < count; c++) /* backwards, and some twice */
+        index[c] = (2 * op->cols - 1 - c) % op->cols;
+    for (int by_products = 0; by_products < 2; by_products++) {
+        const struct kr_op *asked = by_products ? &bare : op;
+        double *columns = normals(ctx, n * count, 11), *diagonal = normals(ctx, n, 12);
+        OK(kr_op_columns(ctx, asked, count, index, columns));
+        for (size_t c = 0; c < count; c++)
+            for (size_t i = 0; i < n; i++)
+                CLOSE(columns[c * n + i], A[i + index[c] * n], 10, 1e-14, "row %zu of column %zu", i,
+                      index[c]);
+        if (n != op->cols) {
+            ck_assert_int_eq(kr_op_diagonal(ctx, asked, diagonal), KR_INVALID);
+            kr_ctx_clear_error(ctx);
+            continue;
+        }
+        OK(kr_op_diagonal(ctx, asked, diagonal));
+        for (size_t i = 0; i < n; i++)
+            CLOSE(diagonal[i], A[i + i * n], 10, 1e-14, "diagonal %zu", i);
+    }
+    index[0] = op->cols;
+    ck_assert_int_eq(kr_op_columns(ctx, op, 1, index, normals(ctx, n, 11)), KR_INVALID);
+    kr_ctx_clear_error(ctx);
+    double *D = normals(ctx, n, 13), *X = normals(ctx, op->cols, 14), *Y = normals(ctx, n, 15),
+           *rest = kr_alloc(ctx, n, sizeof *rest);
+    const struct kr_op *within = kr_op_shifted(op, D);
+    ck_assert_ptr_null(kr_op_shifted(&bare, rest));
+    for (size_t i = 0; i < n; i++)
+        ck_assert(rest[i] == 0 && (within || D[i] == 0));
+    OK(kr_op_apply(ctx, op, 1, X, Y));
+    if (within)
+        OK(kr_op_apply(ctx, within, 1, X, rest));
+    for (size_t i = 0; i < n && within; i++)
+        CLOSE(rest[i] + D[i] * X[i], Y[i], 10 * sqrt((double)n), 1e-14, "row %zu without the shift", i);
+}
+
 #endif

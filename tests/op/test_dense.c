@@ -1,4 +1,4 @@
-/* Stored matrices, tall and wide; fill goes through products, because they have none of their own. */
+/* Stored matrices, tall and wide. */
 #include "checks.h"
 
 START_TEST(products_and_pulls)
@@ -15,6 +15,7 @@ START_TEST(products_and_pulls)
             ck_assert(op.rows == rows && op.cols == cols && !op.symmetric);
             check_products(ctx, &op, A, k);
             check_fill(ctx, &op, A);
+            check_questions(ctx, &op, A);
             check_manners(ctx, &op, rows * cols);
             if (rows < 40)
                 check_pull(ctx, &op, A, rows * cols, k);

@@ -64,6 +64,7 @@ static void check_shape(size_t n, size_t m)
         check_pull(ctx, &op, theta, parameter_count, k);
     }
     check_fill(ctx, &op, A);
+    check_questions(ctx, &op, A);
     check_manners(ctx, &op, parameter_count);
     kr_release(ctx, mark);
 }

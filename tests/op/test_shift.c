@@ -23,6 +23,7 @@ START_TEST(on_any_square_matrix)
             check_pull(ctx, &op, theta, N * N + 1, k);
         }
         check_fill(ctx, &op, A);
+        check_questions(ctx, &op, A);
         check_manners(ctx, &op, N * N + 1);
     }
     kr_ctx_fini(ctx);
@@ -53,6 +54,7 @@ START_TEST(on_a_gram_matrix)
     }
     check_products(ctx, &op, A, 2);
     check_fill(ctx, &op, A);
+    check_questions(ctx, &op, A);
     check_pull(ctx, &op, theta, 3, 2);
     kr_ctx_fini(ctx);
 }
@@ -71,4 +73,31 @@ START_TEST(only_square_matrices)
 }
 END_TEST
 
-SUITE("shift", on_any_square_matrix, on_a_gram_matrix, only_square_matrices)
+/* A shift of a shift: what is left is the innermost matrix. */
+START_TEST(shifts_add_up)
+{
+    struct kr_ctx context, *ctx = &context;
+    struct kr_op inner, once, twice;
+    kr_ctx_init(ctx, 0);
+    double theta[] = {0.5, 0.25}, extra[N], D[N], *A = normals(ctx, N * N, 5);
+    for (size_t i = 0; i < N; i++)
+        extra[i] = (double)i;
+    OK(kr_op_dense(ctx, N, N, A, &inner));
+    OK(kr_op_shift(ctx, &inner, theta, 0, extra, &once));
+    OK(kr_op_shift(ctx, &once, theta, 1, NULL, &twice));
+    const struct kr_op *within = kr_op_shifted(&twice, D);
+    ck_assert(within->type == inner.type && within->self == inner.self);
+    for (size_t i = 0; i < N; i++)
+        CLOSE(D[i], 0.75 + (double)i, 1, 1e-15, "shift %zu", i);
+    for (size_t i = 0; i < N; i++)
+        A[i + i * N] += 0.75 + (double)i;
+    double *shifted = kr_alloc(ctx, N * N, sizeof *shifted);
+    memcpy(shifted, A, N * N * sizeof *A);
+    for (size_t i = 0; i < N; i++)
+        A[i + i * N] -= 0.75 + (double)i;
+    check_questions(ctx, &twice, shifted);
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("shift", on_any_square_matrix, on_a_gram_matrix, shifts_add_up, only_square_matrices)

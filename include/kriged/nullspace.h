@@ -7,6 +7,21 @@
  * tolerance, whatever scaling the optimiser put into d, since what is filtered is the step that is really
  * taken. Constraints are seen through c and the products J v and J'u. Source: Roy, Kraemer and Hauberg,
  * arXiv 2510.19634, section on constrained optimisation.
+ *
+ * The optimiser (one whose row says takes_filter) is told the gradient inside the constraint set, P g with P
+ * = I - J^+ J, never g itself: an optimiser that scales coordinates by D would at the best point, where g =
+ * J'multipliers, still propose D g, of which the filter removes only a part. Told P g it rests there, and P D
+ * P is positive semidefinite, so that away from it the step goes downhill. One step of the loop:
+ *
+ *     kr_nullspace_gradient(ctx, &options, &J, lower, upper, z, g, g_free, NULL, &solves);
+ *     tell(o, n, lower, upper, state, z, f, g_free);
+ *     ask(o, n, lower, upper, state, proposal);
+ *     kr_nullspace_filter(ctx, &options, step, &J, c, lower, upper, z, proposal, z_next, &report);
+ *     f, g = loss and gradient at z_next;  c, J = constraints there
+ *
+ * Where the loss or c is not finite at z_next, tell it so and take the next proposal unfiltered: it is the
+ * middle between z and z_next, so its step is half of a filtered one. That tell says false at P g = 0 only
+ * ends the run when |c| is small too.
  */
 #ifndef KRIGED_NULLSPACE_H
 #define KRIGED_NULLSPACE_H

@@ -48,6 +48,12 @@ struct kr_optimizer_type {
     bool (*tell)(const void *options, size_t n, const double *lower, const double *upper, double *state,
                  const double *z, double f, const double *g);
     const char *(*stuck)(const double *state);
+    /*
+     * May what is evaluated be another point than the one asked for (a step filter: kriged/nullspace.h)? The
+     * next proposal then starts from that point. An optimiser that searches along a direction of its own
+     * cannot be filtered: its next trial would not lie where it believes.
+     */
+    bool takes_filter;
 };
 
 extern const struct kr_registry kr_optimizer_registry; /* rows are struct kr_optimizer_type */

@@ -17,7 +17,7 @@
  * recursion; D. Bertsekas, "Projected Newton methods" (1982), held coordinates and the arc; A. Lewis and M.
  * Overton, "Nonsmooth optimization via quasi-Newton methods" (2013), algorithm 2.6, the bracket.
  */
-#include "kriged/opt.h"
+#include "opt/steps.h"
 
 #include <float.h>
 #include <math.h>
@@ -227,16 +227,6 @@ static bool accept(struct parts *a, const double *z, double f, const double *g)
     return new_search(a, false);
 }
 
-static bool finite_evaluation(size_t n, double f, const double *g)
-{
-    if (!isfinite(f))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(g[i]))
-            return false;
-    return true;
-}
-
 /* What the bracket learns from a trial. */
 enum verdict { TOO_LONG, TOO_SHORT, GOOD };
 
@@ -244,7 +234,7 @@ static enum verdict judge(const struct parts *a, const double *z, double f, cons
 {
     double predicted = 0, slope = 0, slope0 = 0;
     bool clamped = false;
-    if (!finite_evaluation(a->n, f, g))
+    if (!kr_finite_evaluation(a->n, f, g))
         return TOO_LONG;
     for (size_t i = 0; i < a->n; i++) {
         double wanted = a->z[i] + a->head[STEP] * a->p[i];
@@ -274,7 +264,7 @@ static bool tell(const void *options, size_t n, const double *lower, const doubl
 {
     struct parts a = parts(options, n, lower, upper, state);
     if (!state[STARTED]) {
-        if (!finite_evaluation(n, f, g))
+        if (!kr_finite_evaluation(n, f, g))
             return stop(state, BAD_START);
         state[STARTED] = 1;
         memcpy(a.z, z, n * sizeof *z);
@@ -325,4 +315,5 @@ const struct kr_optimizer_type kr_optimizer_lbfgs = {
     ask,
     tell,
     stuck,
+    false,
 };

@@ -92,8 +92,9 @@ START_TEST(repeatable)
 {
     store("small", 60, 2);
     static const char *const optimizers[] = {"{'type': 'lbfgs', 'max_evaluations': 20}",
-                                             "{'type': 'adam', 'max_evaluations': 20}"};
-    for (int i = 0; i < 2; i++) {
+                                             "{'type': 'adam', 'max_evaluations': 20}",
+                                             "{'type': 'gradient_descent', 'max_evaluations': 20}"};
+    for (int i = 0; i < 3; i++) {
         json_t *request = with(job_on("small"), "/optimizer", optimizers[i]);
         json_t *one = at(succeeded(submit(request)), "/result"),
                *other = at(succeeded(submit(request)), "/result");

@@ -100,6 +100,7 @@ static const char *const requests[] = {
     WITH_TEST("mse", "{\"type\": \"adam\", \"max_evaluations\": 5}", "lsmr"),
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", \"gradient_tolerance\": 0.02}", "cholesky"),
     WITH_TEST("nlpd", "{\"type\": \"adam\", \"learning_rate\": 2, \"patience\": 4}", "cholesky"),
+    WITH_TEST("nlpd", "{\"type\": \"gradient_descent\", \"momentum\": 0.5, " SOME "}", "cholesky"),
 };
 enum { REQUESTS = sizeof requests / sizeof requests[0] };
 

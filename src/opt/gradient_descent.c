@@ -1,0 +1,113 @@
+/*
+ * Gradient descent with momentum (heavy ball): from the point z really evaluated, the one before it z- and
+ * the gradients g, g- there,
+ *
+ *     z <- clamp(z - t g + momentum (z - z-))
+ *     t = min(learning_rate,  t- sqrt(1 + t-/t--),  |z - z-| / (2 |g - g-|))
+ *
+ * so it is the textbook's method wherever learning_rate is at most half the inverse curvature along the path
+ * (and the textbook's method would be safe); elsewhere the measured curvature shortens the steps, which then
+ * grow back by the middle rule. Needs no loss values: a filter that restores constraints may raise the loss.
+ * The first step is no longer than 1. A loss that is not finite costs half the step and the momentum.
+ *
+ * Shapes: z, g are n. Cost: O(n) flops an evaluation, 3 n doubles of state. Sources: B. Polyak, "Some methods
+ * of speeding up the convergence of iteration methods" (1964); Y. Malitsky and K. Mishchenko, "Adaptive
+ * gradient descent without descent", ICML 2020, algorithm 1 (the step length).
+ */
+#include "opt/steps.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define KR_GRADIENT_DESCENT_FIELDS(F, S)                                                                     \
+    KR_STOP_FIELDS(F, S)                                                                                     \
+    F(S, REAL, learning_rate, _, "0.05", 0, 1e6, KR_OPEN_MIN,                                                \
+      "step length at most, as a multiple of the gradient; strong curvature shortens it")                    \
+    F(S, REAL, momentum, _, "0", 0, 1, KR_OPEN_MAX, "share of the last step that is taken again")
+KR_DECLARE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS);
+KR_DEFINE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS,
+          "Gradient descent with momentum, clamped to the bounds");
+
+/* The state: the head and the points of steps.h, the step before the last one, the last good gradient. The
+ * scale of the head is the step length t. */
+static size_t state_size(const void *options, size_t n)
+{
+    (void)options;
+    return KR_STEPS_HEAD + 3 * n + 1;
+}
+
+static void init(const void *options, size_t n, const double *lower, const double *upper, const double *z,
+                 double *state)
+{
+    (void)lower;
+    (void)upper;
+    kr_steps_init(state_size(options, n), n, z, state);
+}
+
+/* Length of a - b, safe from overflow. */
+static double distance(size_t n, const double *a, const double *b)
+{
+    double largest = 0, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(a[i] - b[i]));
+    if (!(largest > 0 && isfinite(largest)))
+        return largest;
+    for (size_t i = 0; i < n; i++) {
+        double share = (a[i] - b[i]) / largest;
+        sum += share * share;
+    }
+    return largest * sqrt(sum);
+}
+
+/* The next step's length; `before` is that of the step before the last one. */
+static double step_length(double rate, size_t n, const double *state, double *before, const double *z,
+                          const double *good, const double *g, const double *last_g)
+{
+    double t = state[KR_STEPS_SCALE];
+    if (state[KR_STEPS_EVALUATIONS] == 0) {
+        double length = 0;
+        for (size_t i = 0; i < n; i++)
+            length = hypot(length, g[i]);
+        return *before = fmin(rate, length > 0 ? 1 / length : rate);
+    }
+    double moved = distance(n, z, good), turned = distance(n, g, last_g), grown = t * sqrt(1 + t / *before);
+    *before = t;
+    if (moved > 0 && turned > 0)
+        grown = fmin(grown, moved / turned / 2);
+    return fmax(fmin(rate, grown), DBL_MIN);
+}
+
+static bool tell(const void *options, size_t n, const double *lower, const double *upper, double *state,
+                 const double *z, double f, const double *g)
+{
+    const struct kr_gradient_descent_options *o = options;
+    double *next = kr_steps_next(state), *good = kr_steps_good(state, n), *before = kr_steps_rest(state, n),
+           *last_g = before + 1;
+    if (!kr_finite_evaluation(n, f, g))
+        return kr_steps_back(n, state, z);
+    double t = step_length(o->learning_rate, n, state, before, z, good, g, last_g);
+    double momentum = state[KR_STEPS_HALVINGS] == 0 ? o->momentum : 0;
+    state[KR_STEPS_SCALE] = t;
+    state[KR_STEPS_HALVINGS] = 0;
+    state[KR_STEPS_ITERATIONS] = state[KR_STEPS_EVALUATIONS]++;
+    for (size_t i = 0; i < n; i++) {
+        double step = t * g[i] - momentum * (z[i] - good[i]);
+        last_g[i] = g[i];
+        good[i] = z[i];
+        next[i] = fmin(fmax(z[i] - (isfinite(step) ? step : 0), lower[i]), upper[i]);
+    }
+    return kr_steps_go_on(n, lower, upper, state, z, g);
+}
+
+extern const struct kr_optimizer_type kr_optimizer_gradient_descent;
+const struct kr_optimizer_type kr_optimizer_gradient_descent = {
+    {"gradient_descent", "Gradient descent: the plainest steps, and the least state",
+     &kr_gradient_descent_options_schema},
+    state_size,
+    init,
+    kr_steps_ask,
+    tell,
+    kr_steps_stuck,
+    true,
+};

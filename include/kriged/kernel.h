@@ -9,7 +9,11 @@
 
 #include "kriged/fields.h"
 
-enum { KR_TILE = 128 /* rows and columns of a tile at most */, KR_MAX_KERNEL_NODES = 256 };
+enum {
+    KR_TILE = 128, /* rows and columns of a tile at most */
+    KR_MAX_KERNEL_NODES = 256,
+    KR_MAX_KERNEL_PARAMETERS = 4 /* of one kernel, an ARD parameter counted once */
+};
 
 /* Points, feature-major: feature k of point i is x[k * ld + i]. */
 struct kr_points {
@@ -17,7 +21,8 @@ struct kr_points {
     const double *x;
 };
 
-/* m rows of x against n columns of z: two short runs of points. */
+/* m rows of x against n columns of z: two short runs of points. A point is known by its address: &x[i] ==
+ * &z[j] says that both are the same row of the same set, which is what `white` asks. */
 struct kr_tile {
     size_t m, n;
     const double *x, *z;
@@ -37,9 +42,10 @@ struct kr_parameter {
     char *name;    /* path in the model: kernel.kernels[1].lengthscale[3] */
     char *pointer; /* JSON pointer of its value in the request */
     enum kr_unit unit;
-    bool positive;    /* tuned by its logarithm */
-    bool exact_unit;  /* data units are exact: not inside a product */
-    size_t nfeatures; /* LENGTH: the features that it scales (several when shared) */
+    bool positive;       /* tuned by its logarithm */
+    bool exact_unit;     /* data units are exact: not inside a product */
+    double lower, upper; /* default bounds of a pure number; 0, 0 = by the unit */
+    size_t nfeatures;    /* LENGTH: the features that it scales (several when shared) */
     const size_t *features;
     struct kr_param_value spec; /* start value, fixed, bounds as given */
 };
@@ -56,7 +62,8 @@ struct kr_kernel_parameter {
     const char *name;
     size_t offset; /* of the struct kr_param in the options */
     enum kr_unit unit;
-    bool per_feature; /* an array, or "ard": true, gives one entry a feature */
+    bool per_feature;    /* an array, or "ard": true, gives one entry a feature */
+    double lower, upper; /* default bounds where the unit has none */
 };
 
 struct kr_kernel_type {
@@ -65,20 +72,26 @@ struct kr_kernel_type {
     const struct kr_kernel_parameter *parameters; /* in the order of theta */
     ptrdiff_t features, ard, kernels;             /* offsets in the options, -1 = has none */
     bool multiplies;                              /* its children's variances have no units of their own */
-    size_t (*buffers)(const struct kr_kernel *);  /* tiles of scratch that eval and pull need; NULL = none */
+    bool unitless; /* its parameters have no exact values in the data's units (not stationary) */
+    size_t (*buffers)(const struct kr_kernel *); /* tiles of scratch that eval and pull need; NULL = none */
     /* K[i * n + j] = k(x_i, z_j) */
     void (*eval)(const struct kr_kernel *, const double *theta, const struct kr_tile *, double *K,
                  double *scratch);
     /* grad[p] += sum_ij W[i * n + j] dk(x_i, z_j)/dtheta_p */
     void (*pull)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W,
                  double *grad, double *scratch);
+    /* grad_x[k * ld + i] += sum_j W[i * n + j] dk(x_i, z_j)/dx_ik, all d features; 0 where there is no
+     * derivative. NULL = it does not depend on x. */
+    void (*pull_x)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W,
+                   double *grad_x, size_t ld, double *scratch);
 };
 
 struct kr_kernel {
     const struct kr_kernel_type *type;
-    size_t first;    /* its own parameters start at theta[first]; children follow */
-    size_t nparams;  /* own parameters */
-    size_t nlengths; /* lengthscales: 1 or nfeatures */
+    size_t first;                             /* its own parameters start at theta[first]; children follow */
+    size_t nparams;                           /* own parameters */
+    size_t entries[KR_MAX_KERNEL_PARAMETERS]; /* of each parameter: 1 or nfeatures */
+    const void *options;                      /* struct of type->base.options, borrowed from the spec */
     size_t nfeatures;
     const size_t *features;
     size_t nkernels;

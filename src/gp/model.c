@@ -135,8 +135,8 @@ void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, do
         *upper = parameter->spec.upper;
         return;
     }
-    *lower = -INFINITY;
-    *upper = INFINITY;
+    *lower = parameter->upper > 0 ? parameter->lower : -INFINITY;
+    *upper = parameter->upper > 0 ? parameter->upper : INFINITY;
     if (parameter->unit == KR_UNIT_VARIANCE) {
         *lower = 1e-4 * gp->y_spread * gp->y_spread;
         *upper = 1e4 * gp->y_spread * gp->y_spread;

@@ -68,10 +68,10 @@ static kr_status resolve_features(const struct builder *b, const void *options, 
 }
 
 /* One entry, or one a feature. An entry of an array keeps its own pointer. */
-static kr_status add_parameter(const struct builder *b, const struct kr_kernel_parameter *row,
-                               const void *options, const char *pointer, const char *path, bool exact,
-                               struct kr_kernel *kernel)
+static kr_status add_parameter(const struct builder *b, size_t index, const void *options,
+                               const char *pointer, const char *path, bool exact, struct kr_kernel *kernel)
 {
+    const struct kr_kernel_parameter *row = &kernel->type->parameters[index];
     const struct kr_param *given = (const void *)((const char *)options + row->offset);
     bool ard = kernel->type->ard >= 0 && *(const bool *)((const char *)options + kernel->type->ard);
     bool each = row->per_feature && (ard || given->array);
@@ -85,7 +85,9 @@ static kr_status add_parameter(const struct builder *b, const struct kr_kernel_p
         struct kr_parameter parameter = {
             .unit = row->unit,
             .positive = true,
-            .exact_unit = exact || row->unit == KR_UNIT_LENGTH,
+            .exact_unit = !kernel->type->unitless && (exact || row->unit != KR_UNIT_VARIANCE),
+            .lower = row->lower,
+            .upper = row->upper,
             .nfeatures = row->unit != KR_UNIT_LENGTH ? 0
                          : each                      ? 1
                                                      : kernel->nfeatures,
@@ -98,8 +100,7 @@ static kr_status add_parameter(const struct builder *b, const struct kr_kernel_p
         };
         KR_TRY(kr_parameters_add(b->ctx, b->parameters, parameter));
     }
-    if (row->unit == KR_UNIT_LENGTH)
-        kernel->nlengths = entries;
+    kernel->entries[index] = entries;
     return KR_OK;
 }
 
@@ -115,10 +116,11 @@ static kr_status build(struct builder *b, const struct kr_variant *spec, const c
     KR_ALLOC(b->ctx, kernel, 1);
     *out = kernel;
     kernel->type = type;
+    kernel->options = spec->options;
     kernel->first = b->parameters->count;
     KR_TRY(resolve_features(b, spec->options, pointer, kernel));
     for (size_t p = 0; p < type->nparameters; p++)
-        KR_TRY(add_parameter(b, &type->parameters[p], spec->options, pointer, path, exact, kernel));
+        KR_TRY(add_parameter(b, p, spec->options, pointer, path, exact, kernel));
     kernel->nparams = b->parameters->count - kernel->first;
     if (type->kernels >= 0) {
         const struct kr_variants *children = (const void *)((const char *)spec->options + type->kernels);

@@ -7,7 +7,7 @@ KR_DECLARE(kr_constant_options, KR_CONSTANT_FIELDS);
 KR_DEFINE(kr_constant_options, KR_CONSTANT_FIELDS, "options of the constant kernel");
 
 static const struct kr_kernel_parameter parameters[] = {
-    {"variance", offsetof(struct kr_constant_options, variance), KR_UNIT_VARIANCE, false},
+    {"variance", offsetof(struct kr_constant_options, variance), KR_UNIT_VARIANCE, false, 0, 0},
 };
 
 static void eval(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile, double *K,

@@ -25,20 +25,48 @@ static void eval(const struct kr_kernel *kernel, const double *theta, const stru
     }
 }
 
+/* Values of all children, each in a tile of its own; returns the scratch that is left. */
+static double *eval_children(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
+                             double *values, double *scratch)
+{
+    for (size_t c = 0; c < kernel->nkernels; c++)
+        kernel->kernels[c]->type->eval(kernel->kernels[c], theta, tile, values + c * KR_TILE * KR_TILE,
+                                       scratch);
+    return scratch;
+}
+
+/* weight = W o prod_{b != c} K_b */
+static void weigh(const struct kr_kernel *kernel, const struct kr_tile *tile, size_t c, const double *W,
+                  const double *values, double *weight)
+{
+    const size_t entries = tile->m * tile->n;
+    memcpy(weight, W, entries * sizeof *weight);
+    for (size_t b = 0; b < kernel->nkernels; b++)
+        for (size_t e = 0; b != c && e < entries; e++)
+            weight[e] *= values[b * KR_TILE * KR_TILE + e];
+}
+
 static void pull(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
                  const double *W, double *grad, double *scratch)
 {
-    const size_t area = KR_TILE * KR_TILE, entries = tile->m * tile->n;
-    double *values = scratch, *weight = values + kernel->nkernels * area;
-    scratch = weight + area;
-    for (size_t c = 0; c < kernel->nkernels; c++)
-        kernel->kernels[c]->type->eval(kernel->kernels[c], theta, tile, values + c * area, scratch);
+    double *values = scratch, *weight = values + kernel->nkernels * KR_TILE * KR_TILE;
+    scratch = eval_children(kernel, theta, tile, values, weight + KR_TILE * KR_TILE);
     for (size_t c = 0; c < kernel->nkernels; c++) {
-        memcpy(weight, W, entries * sizeof *weight);
-        for (size_t b = 0; b < kernel->nkernels; b++)
-            for (size_t e = 0; b != c && e < entries; e++)
-                weight[e] *= values[b * area + e];
+        weigh(kernel, tile, c, W, values, weight);
         kernel->kernels[c]->type->pull(kernel->kernels[c], theta, tile, weight, grad, scratch);
+    }
+}
+
+static void pull_x(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
+                   const double *W, double *grad_x, size_t ld, double *scratch)
+{
+    double *values = scratch, *weight = values + kernel->nkernels * KR_TILE * KR_TILE;
+    scratch = eval_children(kernel, theta, tile, values, weight + KR_TILE * KR_TILE);
+    for (size_t c = 0; c < kernel->nkernels; c++) {
+        if (!kernel->kernels[c]->type->pull_x)
+            continue;
+        weigh(kernel, tile, c, W, values, weight);
+        kernel->kernels[c]->type->pull_x(kernel->kernels[c], theta, tile, weight, grad_x, ld, scratch);
     }
 }
 
@@ -51,4 +79,5 @@ const struct kr_kernel_type kr_kernel_product = {
     .buffers = buffers,
     .eval = eval,
     .pull = pull,
+    .pull_x = pull_x,
 };

@@ -9,7 +9,8 @@
  * and then includes this file and writes KR_STATIONARY(name, doc): tiles, gradients, ARD, options and JSON
  * follow. Parameters: variance, lengthscale (one, or one a feature).
  *
- *     dk/dvariance = g,   dk/dl_k = -2 variance g'(r^2) (x_k - z_k)^2 / l_k^3
+ *     dk/dvariance = g,   dk/dl_k = -2 variance g'(r^2) (x_k - z_k)^2 / l_k^3,
+ *     dk/dx_k = 2 variance g'(r^2) (x_k - z_k) / l_k^2
  *
  * Differences are squared directly, not expanded into products: near points keep all their digits. Cost of an
  * m x n tile: m n (3 d + g) flops for the values, m n (6 d + g) for the pull; no memory beyond two rows of a
@@ -50,7 +51,7 @@ static inline __attribute__((always_inline)) void stationary_row(const struct kr
         r2[j] = 0;
     for (size_t k = 0; k < kernel->nfeatures; k++) {
         size_t feature = kernel->features[k];
-        double inverse = 1 / lengths[kernel->nlengths == 1 ? 0 : k], x = tile->x[feature * tile->ldx + i];
+        double inverse = 1 / lengths[kernel->entries[1] == 1 ? 0 : k], x = tile->x[feature * tile->ldx + i];
         const double *z = tile->z + feature * tile->ldz;
         for (size_t j = 0; j < tile->n; j++) {
             double t = (x - z[j]) * inverse;
@@ -68,6 +69,18 @@ static inline __attribute__((always_inline)) double stationary_moment(const stru
 #pragma omp simd reduction(+ : sum)
     for (size_t j = 0; j < tile->n; j++)
         sum += G[j] * (x - z[j]) * (x - z[j]);
+    return sum;
+}
+
+/* sum_j G_j (x_k - z_jk) for one feature. */
+static inline __attribute__((always_inline)) double stationary_pull(const struct kr_tile *tile, size_t i,
+                                                                    size_t feature, const double *G)
+{
+    const double *z = tile->z + feature * tile->ldz;
+    double x = tile->x[feature * tile->ldx + i], sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t j = 0; j < tile->n; j++)
+        sum += G[j] * (x - z[j]);
     return sum;
 }
 
@@ -108,9 +121,30 @@ static inline __attribute__((always_inline)) double stationary_moment(const stru
             }                                                                                                \
             grad[kernel->first] += values;                                                                   \
             for (size_t k = 0; k < kernel->nfeatures; k++) {                                                 \
-                size_t p = kernel->nlengths == 1 ? 0 : k;                                                    \
+                size_t p = kernel->entries[1] == 1 ? 0 : k;                                                  \
                 double l = lengths[p];                                                                       \
                 grad_lengths[p] -= 2 * stationary_moment(tile, i, kernel->features[k], G) / (l * l * l);     \
+            }                                                                                                \
+        }                                                                                                    \
+    }                                                                                                        \
+    KR_CLONES static void pull_x(const struct kr_kernel *kernel, const double *theta,                        \
+                                 const struct kr_tile *tile, const double *W, double *grad_x, size_t ld,     \
+                                 double *scratch)                                                            \
+    {                                                                                                        \
+        (void)scratch;                                                                                       \
+        double r2[KR_TILE], G[KR_TILE];                                                                      \
+        const double variance = theta[kernel->first], *lengths = theta + kernel->first + 1;                  \
+        for (size_t i = 0; i < tile->m; i++) {                                                               \
+            stationary_row(kernel, lengths, tile, i, r2);                                                    \
+            for (size_t j = 0; j < tile->n; j++) {                                                           \
+                double g, slope;                                                                             \
+                profile(r2[j], &g, &slope);                                                                  \
+                G[j] = W[i * tile->n + j] * 2 * variance * slope;                                            \
+            }                                                                                                \
+            for (size_t k = 0; k < kernel->nfeatures; k++) {                                                 \
+                double l = lengths[kernel->entries[1] == 1 ? 0 : k];                                         \
+                grad_x[kernel->features[k] * ld + i] +=                                                      \
+                    stationary_pull(tile, i, kernel->features[k], G) / (l * l);                              \
             }                                                                                                \
         }                                                                                                    \
     }                                                                                                        \
@@ -123,6 +157,7 @@ static inline __attribute__((always_inline)) double stationary_moment(const stru
         .kernels = -1,                                                                                       \
         .eval = eval,                                                                                        \
         .pull = pull,                                                                                        \
+        .pull_x = pull_x,                                                                                    \
     }
 
 #endif

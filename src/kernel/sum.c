@@ -29,6 +29,16 @@ static void pull(const struct kr_kernel *kernel, const double *theta, const stru
     }
 }
 
+static void pull_x(const struct kr_kernel *kernel, const double *theta, const struct kr_tile *tile,
+                   const double *W, double *grad_x, size_t ld, double *scratch)
+{
+    for (size_t c = 0; c < kernel->nkernels; c++) {
+        const struct kr_kernel *child = kernel->kernels[c];
+        if (child->type->pull_x)
+            child->type->pull_x(child, theta, tile, W, grad_x, ld, scratch);
+    }
+}
+
 const struct kr_kernel_type kr_kernel_sum = {
     .base = {"sum", "k_1 + k_2 + ...: independent effects that add", &kr_composite_options_schema},
     .features = -1,
@@ -37,4 +47,5 @@ const struct kr_kernel_type kr_kernel_sum = {
     .buffers = buffers,
     .eval = eval,
     .pull = pull,
+    .pull_x = pull_x,
 };

@@ -9,34 +9,157 @@ extern void dsyev_(const char *job, const char *uplo, const int *n, double *A, c
 
 /* ---- the definition, one entry at a time, from the spec and not from the tree that was built ---- */
 
-static long double rbf(long double r)
+struct pair {
+    const struct kr_variant *spec;
+    size_t count; /* features it sees */
+    long double x[FEATURES], z[FEATURES];
+    const double *p[KR_MAX_KERNEL_PARAMETERS]; /* values of parameter q: p[q][k * step[q]] for feature k */
+    size_t step[KR_MAX_KERNEL_PARAMETERS];
+    bool same; /* the same row of the same set */
+};
+
+static long double of(const struct pair *a, size_t q, size_t k)
 {
-    return expl(-r * r / 2);
+    return a->p[q][k * a->step[q]];
 }
 
-static long double matern12(long double r)
+/* r, with parameter 1 as the lengthscale */
+static long double distance(const struct pair *a)
 {
-    return expl(-r);
+    long double r2 = 0;
+    for (size_t k = 0; k < a->count; k++)
+        r2 += (a->x[k] - a->z[k]) * (a->x[k] - a->z[k]) / (of(a, 1, k) * of(a, 1, k));
+    return sqrtl(r2);
 }
 
-static long double matern32(long double r)
+static long double rbf(const struct pair *a)
 {
-    return (1 + sqrtl(3) * r) * expl(-sqrtl(3) * r);
+    long double r = distance(a);
+    return of(a, 0, 0) * expl(-r * r / 2);
 }
 
-static long double matern52(long double r)
+static long double matern12(const struct pair *a)
 {
-    return (1 + sqrtl(5) * r + 5 * r * r / 3) * expl(-sqrtl(5) * r);
+    return of(a, 0, 0) * expl(-distance(a));
 }
 
+static long double matern32(const struct pair *a)
+{
+    long double t = sqrtl(3) * distance(a);
+    return of(a, 0, 0) * (1 + t) * expl(-t);
+}
+
+static long double matern52(const struct pair *a)
+{
+    long double t = sqrtl(5) * distance(a);
+    return of(a, 0, 0) * (1 + t + t * t / 3) * expl(-t);
+}
+
+static long double rational_quadratic(const struct pair *a)
+{
+    long double r = distance(a), alpha = of(a, 2, 0);
+    return of(a, 0, 0) * powl(1 + r * r / (2 * alpha), -alpha);
+}
+
+static long double periodic(const struct pair *a)
+{
+    long double sum = 0;
+    for (size_t k = 0; k < a->count; k++) {
+        long double wave = sinl((long double)M_PIl * (a->x[k] - a->z[k]) / of(a, 2, k)) / of(a, 1, k);
+        sum += wave * wave;
+    }
+    return of(a, 0, 0) * expl(-2 * sum);
+}
+
+static long double cosine(const struct pair *a)
+{
+    long double turns = 0;
+    for (size_t k = 0; k < a->count; k++)
+        turns += (a->x[k] - a->z[k]) / of(a, 1, k);
+    return of(a, 0, 0) * cosl(2 * M_PIl * turns);
+}
+
+static long double linear(const struct pair *a)
+{
+    long double sum = 0;
+    for (size_t k = 0; k < a->count; k++)
+        sum += of(a, 0, k) * a->x[k] * a->z[k];
+    return sum;
+}
+
+static long double polynomial(const struct pair *a)
+{
+    long double sum = of(a, 1, 0);
+    size_t degree = 0;
+    for (size_t f = 0; f < a->spec->type->options->count; f++)
+        if (strcmp(a->spec->type->options->fields[f].name, "degree") == 0)
+            degree = *(const size_t *)member(a->spec->options,
+                                             (ptrdiff_t)a->spec->type->options->fields[f].offset);
+    ck_assert_uint_ge(degree, 1);
+    for (size_t k = 0; k < a->count; k++)
+        sum += a->x[k] * a->z[k];
+    return of(a, 0, 0) * powl(sum, (long double)degree);
+}
+
+static long double constant(const struct pair *a)
+{
+    return of(a, 0, 0);
+}
+
+static long double white(const struct pair *a)
+{
+    return a->same ? of(a, 0, 0) : 0;
+}
+
+static long double arc_cosine(const struct pair *a)
+{
+    long double dot = 1, aa = 1, bb = 1;
+    for (size_t k = 0; k < a->count; k++) {
+        long double u = a->x[k] / of(a, 1, k), w = a->z[k] / of(a, 1, k);
+        dot += u * w;
+        aa += u * u;
+        bb += w * w;
+    }
+    long double c = fminl(fmaxl(dot / sqrtl(aa * bb), -1), 1), t = acosl(c);
+    return of(a, 0, 0) * sqrtl(aa * bb) / M_PIl * (sinl(t) + (M_PIl - t) * c);
+}
+
+static long double wendland(const struct pair *a)
+{
+    long double r = distance(a), j = (long double)(a->count / 2 + 2);
+    return r >= 1 ? 0 : of(a, 0, 0) * powl(1 - r, j + 1) * ((j + 1) * r + 1);
+}
+
+static long double hamming(const struct pair *a)
+{
+    long double sum = 0;
+    for (size_t k = 0; k < a->count; k++)
+        sum += a->x[k] != a->z[k] ? 1 / of(a, 1, k) : 0;
+    return of(a, 0, 0) * expl(-sum);
+}
+
+/* tolerance: of the value itself, or, where terms cancel, of what its terms may be. */
 static const struct {
     const char *name;
-    long double (*of_distance)(long double r); /* NULL: not a function of a distance */
-    enum { DISTANCE, CONSTANT, SUM, PRODUCT } form;
+    long double (*leaf)(const struct pair *); /* NULL: a sum or a product */
+    bool cancels;
 } formulas[] = {
-    {"rbf", rbf, DISTANCE},           {"matern12", matern12, DISTANCE}, {"matern32", matern32, DISTANCE},
-    {"matern52", matern52, DISTANCE}, {"constant", NULL, CONSTANT},     {"sum", NULL, SUM},
-    {"product", NULL, PRODUCT},
+    {"rbf", rbf, false},
+    {"matern12", matern12, false},
+    {"matern32", matern32, false},
+    {"matern52", matern52, false},
+    {"rational_quadratic", rational_quadratic, false},
+    {"periodic", periodic, false},
+    {"cosine", cosine, true},
+    {"linear", linear, true},
+    {"polynomial", polynomial, true},
+    {"constant", constant, false},
+    {"white", white, false},
+    {"arc_cosine", arc_cosine, true},
+    {"wendland", wendland, true},
+    {"hamming", hamming, false},
+    {"sum", NULL, false},
+    {"product", NULL, false},
 };
 
 static size_t formula_of(const char *name)
@@ -48,25 +171,29 @@ static size_t formula_of(const char *name)
     return 0;
 }
 
-/* Entry i, k is x[k * ld + i]. Takes the node's parameters off *theta: variance, then lengthscales. */
-static long double distance_entry(size_t formula, const struct kr_variant *spec, const double **theta,
-                                  const struct kr_points *x, size_t i, const struct kr_points *z, size_t j)
+/* Takes the node's parameters off *theta, in the order of its row. */
+static long double leaf_entry(size_t formula, const struct kr_variant *spec, const double **theta,
+                              const struct kr_points *x, size_t i, const struct kr_points *z, size_t j)
 {
     const struct kr_kernel_type *type = (const struct kr_kernel_type *)spec->type;
-    const struct kr_features *features = member(spec->options, type->features);
-    const struct kr_param *length = member(spec->options, (ptrdiff_t)type->parameters[1].offset);
-    const bool each = length->array || *(const bool *)member(spec->options, type->ard);
-    const size_t count = features->count ? features->count : x->d;
-    const double variance = *(*theta)++, *lengths = *theta;
-    long double r2 = 0;
-    for (size_t k = 0; k < count; k++) {
-        size_t feature = features->count ? features->items[k].index : k;
-        long double l = lengths[each ? k : 0],
-                    t = (long double)x->x[feature * x->ld + i] - z->x[feature * z->ld + j];
-        r2 += t * t / (l * l);
+    const struct kr_features *features = type->features < 0 ? NULL : member(spec->options, type->features);
+    const bool ard = type->ard >= 0 && *(const bool *)member(spec->options, type->ard);
+    struct pair a = {.spec = spec,
+                     .count = features && features->count ? features->count : x->d,
+                     .same = &x->x[i] == &z->x[j]};
+    for (size_t k = 0; k < a.count; k++) {
+        const size_t feature = features && features->count ? features->items[k].index : k;
+        a.x[k] = x->x[feature * x->ld + i];
+        a.z[k] = z->x[feature * z->ld + j];
     }
-    *theta += each ? count : 1;
-    return variance * formulas[formula].of_distance(sqrtl(r2));
+    for (size_t q = 0; q < type->nparameters; q++) {
+        const struct kr_param *param = member(spec->options, (ptrdiff_t)type->parameters[q].offset);
+        const bool each = type->parameters[q].per_feature && (param->array || ard);
+        a.p[q] = *theta;
+        a.step[q] = each;
+        *theta += each ? a.count : 1;
+    }
+    return formulas[formula].leaf(&a);
 }
 
 static long double entry(const struct kr_variant *spec, const double **theta, const struct kr_points *x,
@@ -74,17 +201,25 @@ static long double entry(const struct kr_variant *spec, const double **theta, co
 {
     const struct kr_kernel_type *type = (const struct kr_kernel_type *)spec->type;
     const size_t formula = formula_of(type->base.name);
-    if (formulas[formula].form == DISTANCE)
-        return distance_entry(formula, spec, theta, x, i, z, j);
-    if (formulas[formula].form == CONSTANT)
-        return *(*theta)++;
+    if (formulas[formula].leaf)
+        return leaf_entry(formula, spec, theta, x, i, z, j);
     const struct kr_variants *children = member(spec->options, type->kernels);
-    long double value = formulas[formula].form == SUM ? 0 : 1;
+    long double value = type->multiplies ? 1 : 0;
     for (size_t c = 0; c < children->count; c++) {
         long double child = entry(&children->items[c], theta, x, i, z, j);
-        value = formulas[formula].form == SUM ? value + child : value * child;
+        value = type->multiplies ? value * child : value + child;
     }
     return value;
+}
+
+/* What rounding may be measured by at one entry: the value, or sqrt(k(x, x) k(z, z)) where terms cancel. */
+static double size_of(const struct kr_variant *spec, const double *theta, const struct kr_points *x, size_t i,
+                      const struct kr_points *z, size_t j, double value)
+{
+    if (!formulas[formula_of(spec->type->name)].cancels)
+        return fabs(value);
+    const double *again = theta;
+    return sqrt((double)(entry(spec, &theta, x, i, x, i) * entry(spec, &again, z, j, z, j)));
 }
 
 /* ---- cases ---- */
@@ -114,7 +249,7 @@ static void build(struct kr_ctx *ctx, const struct kernel_case *kernel_case, str
 /* The cases that all suites walk, and a sum in a product in a sum, with `features` and `ard`. */
 static size_t all_cases(struct kr_ctx *ctx, struct built *out)
 {
-    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES + 1, sizeof *cases);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES + 2, sizeof *cases);
     size_t count = kernel_cases(ctx, cases);
     struct kr_variant sum[2] = {leaf(ctx, kernel_type("matern12"), 2), leaf(ctx, kernel_type("rbf"), 0)},
                       product[2], nested[2];
@@ -126,6 +261,14 @@ static size_t all_cases(struct kr_ctx *ctx, struct built *out)
     nested[1] = leaf(ctx, kernel_type("constant"), 0);
     snprintf(cases[count].name, sizeof cases[count].name, "nested, with features and ard");
     composite(ctx, kernel_type("sum"), 2, nested, &cases[count++].spec);
+    struct kr_variant season[2] = {leaf(ctx, kernel_type("periodic"), 2),
+                                   leaf(ctx, kernel_type("rational_quadratic"), 1)},
+                      parts[3];
+    composite(ctx, kernel_type("product"), 2, season, &parts[0]);
+    parts[1] = leaf(ctx, kernel_type("linear"), 1);
+    parts[2] = leaf(ctx, kernel_type("white"), 0);
+    snprintf(cases[count].name, sizeof cases[count].name, "season, trend and white noise");
+    composite(ctx, kernel_type("sum"), 3, parts, &cases[count++].spec);
     for (size_t c = 0; c < count; c++)
         build(ctx, &cases[c], &out[c]);
     return count;
@@ -147,7 +290,7 @@ static struct kr_points points(struct kr_ctx *ctx, size_t n, uint64_t seed)
 #define EACH_CASE(ctx, b)                                                                                    \
     struct kr_ctx context_, *ctx = &context_;                                                                \
     kr_ctx_init(ctx, 0);                                                                                     \
-    struct built *built_ = kr_alloc(ctx, MOST_CASES + 1, sizeof *built_);                                    \
+    struct built *built_ = kr_alloc(ctx, MOST_CASES + 2, sizeof *built_);                                    \
     const size_t count_ = all_cases(ctx, built_);                                                            \
     for (const struct built *b = built_; b < built_ + count_; b++)
 
@@ -167,7 +310,8 @@ START_TEST(values_are_the_definition)
                 const double *theta = b->theta;
                 double wanted = (double)entry(b->spec, &theta, &x, i, &z, j);
                 ck_assert_uint_eq(theta - b->theta, b->count);
-                CLOSE(values[i * z.n + j], wanted, fabs(wanted), 1e-13, "%s at %zu, %zu", b->name, i, j);
+                CLOSE(values[i * z.n + j], wanted, size_of(b->spec, b->theta, &x, i, &z, j, wanted), 1e-13,
+                      "%s at %zu, %zu", b->name, i, j);
             }
     }
     kr_ctx_fini(ctx);
@@ -259,6 +403,56 @@ START_TEST(pulls_are_derivatives)
 }
 END_TEST
 
+struct moved {
+    const struct weighted *sum;
+    double *coordinate;
+};
+
+static double sum_at(void *self, double value)
+{
+    const struct moved *m = self;
+    struct weighted *w = (struct weighted *)(uintptr_t)m->sum;
+    double before = *m->coordinate;
+    *m->coordinate = value;
+    double sum = weighted_sum(w, w->built->theta[0]);
+    *m->coordinate = before;
+    return sum;
+}
+
+/* d/dx of sum W o K, x apart from z; hamming has steps, not derivatives, and is left out. */
+START_TEST(input_pulls_are_derivatives)
+{
+    EACH_CASE(ctx, b)
+    {
+        enum { M = 7, N = 11 };
+        struct kr_points x = points(ctx, M, 15), z = points(ctx, N, 16);
+        struct kr_tile tile = {M, N, x.x, z.x, x.ld, z.ld};
+        double *values = kr_alloc(ctx, M * N, sizeof *values), W[M * N], grad[FEATURES * (M + 2)], scale = 0;
+        if (b->spec->type == &kernel_type("hamming")->base)
+            continue;
+        for (size_t e = 0; e < M * N; e++)
+            W[e] = cos(1.7 * (double)e);
+        for (size_t e = 0; e < FEATURES * (M + 2); e++)
+            grad[e] = 1;
+        if (b->kernel->type->pull_x)
+            b->kernel->type->pull_x(b->kernel, b->theta, &tile, W, grad, M + 2, b->scratch);
+        for (size_t e = 0; e < FEATURES * (M + 2); e++)
+            scale = fmax(scale, fabs(grad[e] - 1));
+        for (size_t k = 0; k < FEATURES; k++)
+            for (size_t i = 0; i < M; i++) {
+                struct weighted w = {b, &tile, W, values, 0};
+                struct moved m = {&w, (double *)(uintptr_t)&x.x[k * x.ld + i]};
+                double got = grad[k * (M + 2) + i] - 1;
+                CLOSE(got, derivative(sum_at, &m, *m.coordinate), fmax(fabs(got), 1e-2 * scale) + 1e-12, 1e-6,
+                      "%s, feature %zu of point %zu", b->name, k, i);
+            }
+        for (size_t k = 0; k < FEATURES; k++)
+            ck_assert(grad[k * (M + 2) + M] == 1 && grad[k * (M + 2) + M + 1] == 1);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 START_TEST(diagonal_pulls_are_derivatives)
 {
     EACH_CASE(ctx, b)
@@ -299,7 +493,7 @@ START_TEST(tiles_do_not_show)
                     const double *theta = b->theta;
                     long double term = entry(b->spec, &theta, &x, i, &x, j) * v[j];
                     sum += term;
-                    size += fabsl(term);
+                    size += fabs(size_of(b->spec, b->theta, &x, i, &x, j, (double)(term / v[j])) * v[j]);
                 }
                 CLOSE(Kv[i], (double)sum, (double)size, 1e-13, "%s, row %zu of %zu", b->name, i, x.n);
             }
@@ -341,4 +535,5 @@ START_TEST(same_bits_with_any_number_of_threads)
 END_TEST
 
 SUITE("kernels", values_are_the_definition, gram_matrices_are_symmetric_and_positive, pulls_are_derivatives,
-      diagonal_pulls_are_derivatives, tiles_do_not_show, same_bits_with_any_number_of_threads)
+      input_pulls_are_derivatives, diagonal_pulls_are_derivatives, tiles_do_not_show,
+      same_bits_with_any_number_of_threads)

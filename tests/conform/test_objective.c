@@ -75,7 +75,9 @@ static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr
     ck_assert(fabs(evaluation.value_error) < 1e-9);
     for (size_t p = 0; p < count; p++)
         scale = fmax(scale, fabs(grad[p]));
-    ck_assert_msg(scale > 1e-6, "%s: the gradient is zero", name);
+    /* White noise alone predicts the mean function: no error depends on it. */
+    if (strcmp(spec->model.kernel.type->name, "white") != 0)
+        ck_assert_msg(scale > 1e-6, "%s: the gradient is zero", name);
     for (size_t p = 0; p < count; p++)
         CLOSE(grad[p], wanted[p], fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name,
               gp.parameters.items[p].name);

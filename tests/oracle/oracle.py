@@ -37,36 +37,77 @@ SHAPES = {
 }
 
 
+# Parameters of the leaves in the order of their rows; True: one entry a feature, where asked.
+VARIANCE_AND_LENGTH = [("variance", False), ("lengthscale", True)]
+PARAMETERS = {
+    **{name: VARIANCE_AND_LENGTH for name in [*SHAPES, "arc_cosine", "wendland", "hamming"]},
+    "rational_quadratic": VARIANCE_AND_LENGTH + [("alpha", False)],
+    "periodic": VARIANCE_AND_LENGTH + [("period", True)],
+    "cosine": [("variance", False), ("period", True)],
+    "linear": [("variance", True)],
+    "polynomial": [("variance", False), ("offset", False)],
+    "constant": [("variance", False)],
+    "white": [("variance", False)],
+}
+
+
 def kernel_parameters(spec, path, d):
     """[(name, value)] of a kernel tree in the order of the tree."""
     if "kernels" in spec:
         return [p for i, child in enumerate(spec["kernels"]) for p in kernel_parameters(child, f"{path}.kernels[{i}]", d)]
-    out = [(f"{path}.variance", spec.get("variance", 1))]
-    if spec["type"] in SHAPES:
-        length, count = spec.get("lengthscale", 1), len(spec.get("features", range(d)))
-        if isinstance(length, list):
-            out += [(f"{path}.lengthscale[{k}]", length[k]) for k in range(count)]
-        elif spec.get("ard"):
-            out += [(f"{path}.lengthscale[{k}]", length) for k in range(count)]
+    out, count = [], len(spec.get("features", range(d)))
+    for name, per_feature in PARAMETERS[spec["type"]]:
+        value = spec.get(name, 1)
+        if per_feature and (spec.get("ard") or isinstance(value, list)):
+            values = value if isinstance(value, list) else [value] * count
+            out += [(f"{path}.{name}[{k}]", v) for k, v in enumerate(values)]
         else:
-            out += [(f"{path}.lengthscale", length)]
+            out.append((f"{path}.{name}", value))
     return out
 
 
-def kernel(spec, path, theta, a, b):
-    """k(a, b)."""
-    if spec["type"] == "sum":
-        return sum_over(kernel(c, f"{path}.kernels[{i}]", theta, a, b) for i, c in enumerate(spec["kernels"]))
-    if spec["type"] == "product":
-        return mp.fprod(kernel(c, f"{path}.kernels[{i}]", theta, a, b) for i, c in enumerate(spec["kernels"]))
-    variance = theta[f"{path}.variance"]
-    if spec["type"] == "constant":
+def leaf(spec, of, u, w, same):
+    """k of the features u, w that the kernel sees; of(name, k) is a parameter."""
+    q, kind = len(u), spec["type"]
+    if kind == "linear":
+        return sum_over(of("variance", k) * u[k] * w[k] for k in range(q))
+    variance = of("variance", 0)
+    if kind == "constant":
         return variance
-    r2 = mpf(0)
-    for k, feature in enumerate(spec.get("features", range(len(a)))):
-        length = theta.get(f"{path}.lengthscale", theta.get(f"{path}.lengthscale[{k}]"))
-        r2 += ((a[feature] - b[feature]) / length) ** 2
-    return variance * SHAPES[spec["type"]](r2)
+    if kind == "white":
+        return variance if same else mpf(0)
+    if kind == "polynomial":
+        return variance * (sum_over(u[k] * w[k] for k in range(q)) + of("offset", 0)) ** spec.get("degree", 2)
+    if kind == "cosine":
+        return variance * mp.cos(2 * mp.pi * sum_over((u[k] - w[k]) / of("period", k) for k in range(q)))
+    if kind == "periodic":
+        waves = (mp.sin(mp.pi * (u[k] - w[k]) / of("period", k)) / of("lengthscale", k) for k in range(q))
+        return variance * mp.exp(-2 * sum_over(v**2 for v in waves))
+    if kind == "hamming":
+        return variance * mp.exp(-sum_over(1 / of("lengthscale", k) for k in range(q) if u[k] != w[k]))
+    if kind == "arc_cosine":
+        a, b = ([mpf(1)] + [v[k] / of("lengthscale", k) for k in range(q)] for v in (u, w))
+        dot, size = sum_over(s * t for s, t in zip(a, b)), mp.sqrt(sum_over(s * s for s in a) * sum_over(t * t for t in b))
+        angle = mpf(0) if same else mp.acos(max(min(dot / size, mpf(1)), mpf(-1)))
+        return variance * size / mp.pi * (mp.sin(angle) + (mp.pi - angle) * mp.cos(angle))
+    r2 = sum_over(((u[k] - w[k]) / of("lengthscale", k)) ** 2 for k in range(q))
+    if kind == "rational_quadratic":
+        return variance * (1 + r2 / (2 * of("alpha", 0))) ** -of("alpha", 0)
+    if kind == "wendland":
+        r, j = mp.sqrt(r2), q // 2 + 2
+        return variance * max(mpf(0), 1 - r) ** (j + 1) * ((j + 1) * r + 1)
+    return variance * SHAPES[kind](r2)
+
+
+def kernel(spec, path, theta, a, b, same=False):
+    """k(a, b); same: a and b are the same row of the same set."""
+    if spec["type"] == "sum":
+        return sum_over(kernel(c, f"{path}.kernels[{i}]", theta, a, b, same) for i, c in enumerate(spec["kernels"]))
+    if spec["type"] == "product":
+        return mp.fprod(kernel(c, f"{path}.kernels[{i}]", theta, a, b, same) for i, c in enumerate(spec["kernels"]))
+    seen = spec.get("features", range(len(a)))
+    of = lambda name, k: theta[f"{path}.{name}"] if f"{path}.{name}" in theta else theta[f"{path}.{name}[{k}]"]
+    return leaf(spec, of, [a[f] for f in seen], [b[f] for f in seen], same)
 
 
 def density_loss(y, mean, variance):
@@ -131,7 +172,7 @@ class Gp:
         a = mp.matrix(n, n)
         for i in range(n):
             for j in range(i + 1):
-                a[i, j] = a[j, i] = kernel(spec, "kernel", theta, self.x[given[i]], self.x[given[j]])
+                a[i, j] = a[j, i] = kernel(spec, "kernel", theta, self.x[given[i]], self.x[given[j]], i == j)
             a[i, i] += noise + self.known[given[i]]
         inverse = a**-1
         residual = mp.matrix([self.y[i] - m for i in given])
@@ -139,7 +180,7 @@ class Gp:
         out = []
         for j in wanted:
             cross = mp.matrix([kernel(spec, "kernel", theta, self.x[j], self.x[i]) for i in given])
-            prior = kernel(spec, "kernel", theta, self.x[j], self.x[j])
+            prior = kernel(spec, "kernel", theta, self.x[j], self.x[j], True)
             explained = (cross.T * (inverse * cross))[0]
             out.append((m + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
         return out
@@ -219,6 +260,15 @@ def kernels():
         yield t, {"type": t, "variance": 1.3, "lengthscale": 0.9}
         yield f"{t} ard", {"type": t, "variance": 0.7, "lengthscale": [0.8, 1.5, 2.25], "ard": True}
         yield f"{t} features", {"type": t, "lengthscale": 1.25, "ard": True, "features": [2, 0]}
+    yield "rational_quadratic", {"type": "rational_quadratic", "variance": 1.1, "lengthscale": [0.9, 1.2, 2], "alpha": 0.7}
+    yield "periodic", {"type": "periodic", "variance": 0.8, "lengthscale": 1.1, "period": [2.3, 3.1, 1.9], "ard": True}
+    yield "cosine", {"type": "cosine", "variance": 0.9, "period": 4.5, "features": [0, 1]}
+    yield "linear", {"type": "linear", "variance": [0.5, 0.3, 0.8]}
+    yield "polynomial", {"type": "polynomial", "variance": 0.2, "offset": 1.2, "degree": 3}
+    yield "arc_cosine", {"type": "arc_cosine", "variance": 0.7, "lengthscale": [1.3, 0.9, 2], "ard": True}
+    yield "wendland", {"type": "wendland", "variance": 1.2, "lengthscale": 3.5}
+    yield "hamming", {"type": "hamming", "variance": 0.9, "lengthscale": 1.4, "features": [1]}
+    yield "white", {"type": "sum", "kernels": [{"type": "white", "variance": 0.15}, {"type": "rbf", "lengthscale": 1.3}]}
     yield "constant", {"type": "constant", "variance": 0.6}
     rbf, matern = {"type": "rbf", "lengthscale": 1.4, "ard": True}, {"type": "matern32", "variance": 0.5, "features": [1]}
     offset = {"type": "constant", "variance": 0.4}

@@ -201,7 +201,9 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return kr_poll(ctx);
 }
 
-/* K(X, z_j) for some j: the columns' points are gathered, then it is a fill. */
+/* K(X, z_j) for some j: the columns' points are gathered, then it is a fill. A gathered point has lost its
+ * identity, which only k(x, x) depends on (`white`): in a Gram matrix that entry is set from the point
+ * itself. */
 static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
                          double *out)
 {
@@ -217,9 +219,15 @@ static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t coun
             points[k * count + c] = self->z.x[k * self->z.ld + index[c]];
     const struct kernel_op some = {self->kernel, self->theta, self->x, {count, d, count, points}};
     const struct kr_op view = {op->type, op->rows, count, false, &some};
-    const kr_status status = fill(ctx, &view, out);
+    KR_TRY(fill(ctx, &view, out));
+    double *scratch;
+    KR_ALLOC(ctx, scratch, kr_kernel_scratch(self->kernel));
+    for (size_t c = 0; op->symmetric && c < count; c++) {
+        const struct kr_points point = {1, d, self->x.ld, self->x.x + index[c]};
+        kr_kernel_diagonal(self->kernel, self->theta, &point, scratch, out + c * op->rows + index[c]);
+    }
     kr_release(ctx, mark);
-    return status;
+    return KR_OK;
 }
 
 /* Of K(X, X) in O(n d); of a square K(X, Z) from the tiles on the diagonal. */

@@ -10,7 +10,7 @@ static double theta[16];
 static size_t parameter_count;
 static struct kr_dataset data;
 
-/* The richest tree of the conformance cases. */
+/* The richest tree of the conformance cases, and white noise, which asks who a point is. */
 static void setup(void)
 {
     struct kr_parameters parameters = {0};
@@ -20,8 +20,9 @@ static void setup(void)
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     size_t last = kernel_cases(ctx, cases) - 1;
     data = small_data(ctx, 2 * MOST_POINTS, false, 3);
-    OK(kr_kernel_build(ctx, &cases[last].spec, FEATURES, data.feature_names, "", "kernel", &parameters,
-                       &kernel));
+    struct kr_variant parts[2] = {cases[last].spec, leaf(ctx, kernel_type("white"), 0)}, spec;
+    composite(ctx, kernel_type("sum"), 2, parts, &spec);
+    OK(kr_kernel_build(ctx, &spec, FEATURES, data.feature_names, "", "kernel", &parameters, &kernel));
     parameter_count = parameters.count;
     ck_assert_uint_le(parameter_count, sizeof theta / sizeof *theta);
     for (size_t p = 0; p < parameter_count; p++)

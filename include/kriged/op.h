@@ -115,7 +115,8 @@ kr_status kr_op_compose(struct kr_ctx *ctx, const struct kr_op *A, const struct 
  *
  * FULL: (height + taps_height - 1) x (width + taps_width - 1) outputs, a tall operator (oi = oj = 0). SAME:
  * as many outputs as inputs, square (oi = (taps_height - 1)/2, ..). VALID: outputs that see no border, a wide
- * one. 2 height width taps_height taps_width flops a column. INVALID where taps do not fit (VALID), or are 0.
+ * one. 2 height width taps_height taps_width flops a column. INVALID where taps do not fit (VALID) or a size
+ * is 0.
  */
 enum kr_convolution { KR_CONVOLUTION_FULL, KR_CONVOLUTION_SAME, KR_CONVOLUTION_VALID };
 kr_status kr_op_convolution(struct kr_ctx *ctx, enum kr_convolution mode, size_t height, size_t width,

@@ -1,0 +1,364 @@
+/*
+ * Convolution of an image x (H x W, row-major) with taps t (P x Q), the image zero outside:
+ *
+ *     y[i, j] = sum_ab t[a, b] x[i - a + oi, j - b + oj]
+ *
+ * The adjoint is the same sum with the taps turned around, t[P-1-a, Q-1-b], and offsets P-1-oi, Q-1-oj. The
+ * pull correlates: grad[a, b] += alpha sum_ij U[i, j] V[i - a + oi, j - b + oj].
+ *
+ * Direct: 2 P Q flops an output, each output summed over a, then b, in order. An output row is cut into
+ * pieces, which threads share; where a piece sees all columns of the taps, LANE x TILES outputs stay in
+ * registers while all taps pass (one load and a share of a broadcast a fused multiply-add); at the border the
+ * taps are added one by one over the outputs that they reach. The pull reads a piece of U once for GROUP
+ * taps, with LANE partial sums each, and adds pieces up in a number of slots that depends on the sizes only:
+ * the same bits for any number of threads. No copy of the image. Memory: nothing for a product; at most max(P
+ * Q, SLOT_NUMBERS) doubles for a pull.
+ */
+#include "kriged/op.h"
+
+#include <string.h>
+
+enum { LANE = 8, TILES = 4, GROUP = 4, PIECE = 2048, SLOT_NUMBERS = 1 << 16, SLOT_PIECES = 16 };
+
+typedef double lane __attribute__((vector_size(LANE * sizeof(double)), aligned(sizeof(double)), may_alias));
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define KR_FOR_EACH_MACHINE __attribute__((target_clones("default", "fma", "avx512f")))
+#else
+#define KR_FOR_EACH_MACHINE
+#endif
+#define KR_INLINE static inline __attribute__((always_inline))
+
+struct image {
+    size_t height, width;
+};
+
+struct convolution {
+    struct image in, out, taps;
+    size_t row_offset, column_offset; /* oi, oj */
+    const double *values;
+};
+
+/* One direction: A, or A' with the taps read backwards. */
+struct pass {
+    struct image in, out, taps;
+    size_t oi, oj;
+    const double *first; /* tap (0, 0); the one after it stands `step` further */
+    ptrdiff_t step;
+};
+
+/* Columns [from, to) of an output row. */
+struct span {
+    size_t from, to;
+};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* a - b, or 0. */
+static size_t beyond(size_t a, size_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+/* Indices c of `taps` whose input i - c + offset lies in [0, size). */
+static struct span reached(size_t i, size_t offset, size_t size, size_t taps)
+{
+    return (struct span){beyond(i + offset + 1, size), least(taps, i + offset + 1)};
+}
+
+/* Outputs j of [0, count) that see the inputs j - b + offset in [0, size) for all taps b of [first, last]. */
+static struct span seen_by_all(size_t first, size_t last, size_t offset, size_t size, size_t count)
+{
+    struct span all = {beyond(last, offset), least(count, beyond(size + first, offset))};
+    return all.from < all.to ? all : (struct span){all.from, all.from};
+}
+
+static struct span within(struct span s, struct span bounds)
+{
+    struct span cut = {s.from > bounds.from ? s.from : bounds.from, least(s.to, bounds.to)};
+    return cut.from < cut.to ? cut : (struct span){bounds.from, bounds.from};
+}
+
+/* Outputs `at`.. of row i, `tiles` lanes of them, all of which see every column of the taps. */
+KR_INLINE void convolve_tile(const struct pass *p, struct span rows, size_t i, size_t at, const double *x,
+                             double *y, const int tiles)
+{
+    lane sum[TILES] = {{0}};
+    for (size_t a = rows.from; a < rows.to; a++) {
+        const double *from = x + (i + p->oi - a) * p->in.width + at + p->oj;
+        const double *tap = p->first + p->step * (ptrdiff_t)(a * p->taps.width);
+        for (size_t b = 0; b < p->taps.width; b++, tap += p->step)
+#pragma GCC unroll 4
+            for (int t = 0; t < tiles; t++)
+                sum[t] += *tap * *(const lane *)(from - b + t * LANE);
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < tiles; t++)
+        *(lane *)(y + at + t * LANE) = sum[t];
+}
+
+/* Outputs of row i in a span that may lie at the border: tap by tap. */
+KR_INLINE void convolve_border(const struct pass *p, struct span rows, size_t i, struct span s,
+                               const double *x, double *y)
+{
+    memset(y + s.from, 0, (s.to - s.from) * sizeof *y);
+    for (size_t a = rows.from; a < rows.to; a++) {
+        const double *from = x + (i + p->oi - a) * p->in.width;
+        for (size_t b = 0; b < p->taps.width; b++) {
+            const double tap = p->first[p->step * (ptrdiff_t)(a * p->taps.width + b)];
+            const struct span reach = within(seen_by_all(b, b, p->oj, p->in.width, p->out.width), s);
+            for (size_t j = reach.from; j < reach.to; j++)
+                y[j] += tap * from[j + p->oj - b];
+        }
+    }
+}
+
+/* Row i of y in the span; the last tile may overlap the one before it, since outputs are set. */
+KR_FOR_EACH_MACHINE
+static void convolve_span(const struct pass *p, size_t i, struct span s, const double *x, double *y)
+{
+    const struct span rows = reached(i, p->oi, p->in.height, p->taps.height);
+    struct span inner = within(seen_by_all(0, p->taps.width - 1, p->oj, p->in.width, p->out.width), s);
+    if (inner.to - inner.from < LANE)
+        inner.from = inner.to = s.from;
+    for (size_t j = inner.from; j < inner.to;) {
+        if (inner.to - j >= TILES * LANE) {
+            convolve_tile(p, rows, i, j, x, y, TILES);
+            j += TILES * LANE;
+        } else {
+            convolve_tile(p, rows, i, least(j, inner.to - LANE), x, y, 1);
+            j += LANE;
+        }
+    }
+    convolve_border(p, rows, i, (struct span){s.from, inner.from}, x, y);
+    convolve_border(p, rows, i, (struct span){inner.to, s.to}, x, y);
+}
+
+static size_t pieces_of(size_t width)
+{
+    return (width + PIECE - 1) / PIECE;
+}
+
+static kr_status convolve(struct kr_ctx *ctx, const struct pass *p, size_t k, const double *X, double *Y)
+{
+    const size_t pieces = pieces_of(p->out.width), rows = p->out.height, n = p->in.height * p->in.width,
+                 m = rows * p->out.width;
+#pragma omp parallel for schedule(static) num_threads(ctx->threads)
+    for (size_t w = 0; w < k * rows * pieces; w++) {
+        const size_t c = w / (rows * pieces), i = w / pieces % rows, from = w % pieces * PIECE;
+        if (!kr_due(ctx))
+            convolve_span(p, i, (struct span){from, least(from + PIECE, p->out.width)}, X + c * n,
+                          Y + c * m + i * p->out.width);
+    }
+    return kr_poll(ctx);
+}
+
+static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct convolution *c = op->self;
+    const struct pass forward = {c->in, c->out, c->taps, c->row_offset, c->column_offset, c->values, 1};
+    return convolve(ctx, &forward, k, X, Y);
+}
+
+static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
+{
+    const struct convolution *c = op->self;
+    const size_t last = c->taps.height * c->taps.width - 1;
+    const struct pass backward = {c->out,
+                                  c->in,
+                                  c->taps,
+                                  c->taps.height - 1 - c->row_offset,
+                                  c->taps.width - 1 - c->column_offset,
+                                  c->values + last,
+                                  -1};
+    return convolve(ctx, &backward, k, X, Y);
+}
+
+/* sums[g] += sum of u[j] v[j - g] over the span, for g < taps; LANE partial sums each, added in order. */
+KR_INLINE void correlate_group(const double *u, const double *v, struct span s, double *sums, const int taps)
+{
+    lane sum[GROUP] = {{0}};
+    size_t j = s.from;
+    for (; j + LANE <= s.to; j += LANE)
+#pragma GCC unroll 4
+        for (int g = 0; g < taps; g++)
+            sum[g] += *(const lane *)(u + j) * *(const lane *)(v + j - g);
+#pragma GCC unroll 4
+    for (int g = 0; g < taps; g++) {
+        double total = 0;
+        for (int l = 0; l < LANE; l++)
+            total += sum[g][l];
+        for (size_t rest = j; rest < s.to; rest++)
+            total += u[rest] * v[(ptrdiff_t)rest - g];
+        sums[g] += total;
+    }
+}
+
+/* sums[b] += sum_j u[j] v[j - b + oj] over the span, for one row of taps. */
+KR_FOR_EACH_MACHINE
+static void correlate_span(const struct convolution *c, struct span s, const double *u, const double *v,
+                           double *sums)
+{
+    const size_t oj = c->column_offset, width = c->in.width, count = c->out.width;
+    size_t b = 0;
+    for (; b + GROUP <= c->taps.width; b += GROUP) {
+        const struct span all = within(seen_by_all(b, b + GROUP - 1, oj, width, count), s);
+        correlate_group(u, v + oj - b, all, sums + b, GROUP);
+        for (size_t one = b; one < b + GROUP; one++) {
+            const struct span reach = within(seen_by_all(one, one, oj, width, count), s);
+            for (size_t j = reach.from; j < least(reach.to, all.from); j++)
+                sums[one] += u[j] * v[j + oj - one];
+            for (size_t j = all.to > reach.from ? all.to : reach.from; j < reach.to; j++)
+                sums[one] += u[j] * v[j + oj - one];
+        }
+    }
+    for (; b < c->taps.width; b++)
+        correlate_group(u, v + oj - b, within(seen_by_all(b, b, oj, width, count), s), sums + b, 1);
+}
+
+/* Pieces first.. of all output rows of all columns, against row a of the taps. */
+static void correlate_pieces(const struct convolution *c, size_t a, struct span slot, const double *U,
+                             const double *V, double *sums)
+{
+    const size_t pieces = pieces_of(c->out.width), rows = c->out.height, n = c->in.height * c->in.width;
+    for (size_t w = slot.from; w < slot.to; w++) {
+        const size_t column = w / (rows * pieces), i = w / pieces % rows, from = w % pieces * PIECE;
+        const struct span reach = reached(i, c->row_offset, c->in.height, c->taps.height);
+        if (a >= reach.from && a < reach.to)
+            correlate_span(c, (struct span){from, least(from + PIECE, c->out.width)},
+                           U + (column * rows + i) * c->out.width,
+                           V + column * n + (i + c->row_offset - a) * c->in.width, sums);
+    }
+}
+
+/* A slot sums so many pieces that its reading is worth it, and there are few enough of them for the memory.
+ */
+static size_t slots_of(size_t pieces, size_t taps)
+{
+    const size_t most = SLOT_NUMBERS / taps, wanted = (pieces + SLOT_PIECES - 1) / SLOT_PIECES;
+    return most > 1 ? least(most, wanted) : 1;
+}
+
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                      double alpha, double *grad)
+{
+    const struct convolution *c = op->self;
+    const size_t taps = c->taps.height * c->taps.width, pieces = k * c->out.height * pieces_of(c->out.width),
+                 slots = slots_of(pieces, taps);
+    double *sums;
+    struct kr_mark mark = kr_mark(ctx);
+    if (pieces == 0)
+        return KR_OK;
+    KR_ALLOC(ctx, sums, slots * taps);
+#pragma omp parallel for schedule(static) num_threads(ctx->threads)
+    for (size_t w = 0; w < slots * c->taps.height; w++) {
+        const size_t s = w / c->taps.height, a = w % c->taps.height;
+        const struct span slot = {s * pieces / slots, (s + 1) * pieces / slots};
+        if (!kr_due(ctx))
+            correlate_pieces(c, a, slot, U, V, sums + s * taps + a * c->taps.width);
+    }
+    KR_TRY(kr_poll(ctx));
+    for (size_t t = 0; t < taps; t++) {
+        double total = 0;
+        for (size_t s = 0; s < slots; s++)
+            total += sums[s * taps + t];
+        grad[t] += alpha * total;
+    }
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+/* Column (r, q) holds the taps at the outputs that see that pixel: a + r - oi, b + q - oj. */
+static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
+                         double *out)
+{
+    const struct convolution *c = op->self;
+    (void)ctx;
+    memset(out, 0, op->rows * count * sizeof *out);
+    for (size_t l = 0; l < count; l++) {
+        const size_t r = index[l] / c->in.width, q = index[l] % c->in.width;
+        for (size_t a = beyond(c->row_offset, r); a < c->taps.height; a++)
+            for (size_t b = beyond(c->column_offset, q); b < c->taps.width; b++) {
+                const size_t i = a + r - c->row_offset, j = b + q - c->column_offset;
+                if (i < c->out.height && j < c->out.width)
+                    out[l * op->rows + i * c->out.width + j] = c->values[a * c->taps.width + b];
+            }
+    }
+    return KR_OK;
+}
+
+static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
+{
+    for (size_t j = 0; j < op->cols; j++)
+        KR_TRY(columns(ctx, op, 1, &j, A + j * op->rows));
+    return KR_OK;
+}
+
+/* Square is SAME, or a single tap: every output sees its own pixel through tap (oi, oj). */
+static kr_status diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *out)
+{
+    const struct convolution *c = op->self;
+    (void)ctx;
+    for (size_t i = 0; i < op->rows; i++)
+        out[i] = c->values[c->row_offset * c->taps.width + c->column_offset];
+    return KR_OK;
+}
+
+static const struct kr_op_type convolution = {.name = "convolution",
+                                              .apply = apply,
+                                              .apply_t = apply_t,
+                                              .pull = pull,
+                                              .fill = fill,
+                                              .diagonal = diagonal,
+                                              .columns = columns};
+
+static kr_status check_sizes(struct kr_ctx *ctx, enum kr_convolution mode, struct image in, struct image taps)
+{
+    size_t height, width, count;
+    if (!in.height || !in.width || !taps.height || !taps.width)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "an image and taps have at least one number, got an image of %zu x %zu and taps of "
+                       "%zu x %zu",
+                       in.height, in.width, taps.height, taps.width);
+    if (mode == KR_CONVOLUTION_VALID && (taps.height > in.height || taps.width > in.width))
+        return kr_fail(ctx, KR_INVALID, "", "taps of %zu x %zu do not fit into an image of %zu x %zu",
+                       taps.height, taps.width, in.height, in.width);
+    if (__builtin_add_overflow(in.height, taps.height, &height) ||
+        __builtin_add_overflow(in.width, taps.width, &width) ||
+        __builtin_mul_overflow(height, width, &count) || count > SIZE_MAX / 16)
+        return kr_fail(ctx, KR_INVALID, "",
+                       "an image of %zu x %zu with taps of %zu x %zu cannot be addressed", in.height,
+                       in.width, taps.height, taps.width);
+    return KR_OK;
+}
+
+/* What one axis comes to: its outputs, and the offset. */
+static void axis(enum kr_convolution mode, size_t size, size_t taps, size_t *out, size_t *offset)
+{
+    const bool full = mode == KR_CONVOLUTION_FULL, same = mode == KR_CONVOLUTION_SAME;
+    *out = full ? size + taps - 1 : same ? size : size + 1 - taps;
+    *offset = full ? 0 : same ? (taps - 1) / 2 : taps - 1;
+}
+
+kr_status kr_op_convolution(struct kr_ctx *ctx, enum kr_convolution mode, size_t height, size_t width,
+                            size_t taps_height, size_t taps_width, const double *taps, struct kr_op *out)
+{
+    struct convolution *self;
+    if (mode != KR_CONVOLUTION_FULL && mode != KR_CONVOLUTION_SAME && mode != KR_CONVOLUTION_VALID)
+        return kr_fail(ctx, KR_INVALID, "", "a convolution is FULL, SAME or VALID, got mode %d", (int)mode);
+    KR_TRY(check_sizes(ctx, mode, (struct image){height, width}, (struct image){taps_height, taps_width}));
+    KR_ALLOC(ctx, self, 1);
+    /* One column is one row in memory, and rows are what is fast. */
+    const bool turn = width == 1 && taps_width == 1;
+    self->in = turn ? (struct image){1, height} : (struct image){height, width};
+    self->taps = turn ? (struct image){1, taps_height} : (struct image){taps_height, taps_width};
+    axis(mode, self->in.height, self->taps.height, &self->out.height, &self->row_offset);
+    axis(mode, self->in.width, self->taps.width, &self->out.width, &self->column_offset);
+    self->values = taps;
+    *out = (struct kr_op){&convolution, self->out.height * self->out.width, self->in.height * self->in.width,
+                          false, self};
+    return KR_OK;
+}

@@ -40,7 +40,7 @@ enum kr_kind {
     KR_KIND_MATRIX,   /* struct kr_matrix: rows of equal length */
     KR_KIND_TEXTS,    /* struct kr_texts */
     KR_KIND_MAP,      /* struct kr_map: names to texts */
-    KR_KIND_VALUES,   /* struct kr_values: names to numbers */
+    KR_KIND_VALUES,   /* struct kr_values: names to numbers; NaN is null unless the row has a range */
     KR_KIND_JSON      /* void *: any JSON, owned elsewhere */
 };
 

@@ -3,7 +3,8 @@
  *
  *   spec        what a request says: model, objective, test rows, solver
  *   gp          a data set under a model: rows by role, standardised, and the vector theta of hyperparameters
- *   objective   the held-out loss at theta and its gradient by every entry of theta
+ *   constraints conditions on the hyperparameters, by their predictions or by theta itself
+ *   objective   the held-out loss at theta and its gradient by every entry of theta; constraints beside it
  *   posterior   weights for prediction at new points
  *   metrics     what every evaluation and job reports, in the data's units
  *
@@ -22,6 +23,7 @@ extern const struct kr_registry kr_mean_registry;          /* rows are struct kr
 extern const struct kr_registry kr_loss_registry;          /* rows are struct kr_loss_type */
 extern const struct kr_registry kr_validation_registry;    /* rows are struct kr_validation_type */
 extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
+extern const struct kr_registry kr_constraint_registry;    /* rows are struct kr_constraint_type */
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
@@ -75,14 +77,34 @@ struct kr_mean_type {
     void (*pull)(const double *theta, const struct kr_points *x, const double *weights, double *grad);
 };
 
-/* Mean over m held-out points of a loss that sees predictions and targets only; variance includes the noise.
+/*
+ * A number that m predictions and their targets give, and its derivatives by each of them; variance includes
+ * the noise. One that needs no variance leaves `variance` and `variance_bar` alone.
  */
+typedef void kr_functional(const void *options, size_t m, const double *y, const double *mean,
+                           const double *variance, double *value, double *mean_bar, double *variance_bar);
+
+/* Mean over the held-out points of a loss. */
 struct kr_loss_type {
     struct kr_type base;
     bool needs_variance;
     bool by_logarithm; /* tuned by its logarithm (it is positive): steps and tolerances then have no scale */
-    void (*eval)(const void *options, size_t m, const double *y, const double *mean, const double *variance,
-                 double *value, double *mean_bar, double *variance_bar);
+    kr_functional *eval;
+};
+
+struct kr_gp;
+
+/* A condition c = 0 on the hyperparameters: c is a functional of the held-out predictions, or of theta. */
+struct kr_constraint_type {
+    struct kr_type base;
+    bool needs_variance;
+    bool repeats;        /* several of this type may hold together */
+    kr_functional *eval; /* of the predictions; NULL = of_theta */
+    /* value, and grad[p] += dc/dtheta_p */
+    kr_status (*of_theta)(struct kr_ctx *, const void *options, const struct kr_gp *, const double *theta,
+                          double *value, double *grad);
+    /* NULL, or INVALID for options that do not suit this gp; `pointer` is the constraint's place. */
+    kr_status (*check)(struct kr_ctx *, const void *options, const struct kr_gp *, const char *pointer);
 };
 
 /* Chooses held-out rows among those of the pool. */
@@ -157,6 +179,27 @@ double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double valu
  */
 void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper);
 
+/* ---- constraints ---- */
+
+struct kr_gp_constraint {
+    const struct kr_constraint_type *type;
+    const void *options;
+    const char *name; /* its type, or type[i], i its place in the list, where the type comes twice */
+};
+struct kr_gp_constraints {
+    size_t count;
+    struct kr_gp_constraint *items;
+    bool needs_variance; /* one of them does */
+};
+
+/*
+ * The constraints of a list of specs (rows of kr_constraint_registry with their options) on a gp. INVALID,
+ * with a pointer below `pointer`, for options that do not suit the gp, a type twice that holds only once,
+ * more constraints than free hyperparameters, and a constraint that depends on no free one.
+ */
+kr_status kr_gp_constrain(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variants *specs,
+                          const char *pointer, struct kr_gp_constraints *out) KR_MUST_CHECK;
+
 /* ---- objective ---- */
 
 #define KR_METRICS_FIELDS(F, S)                                                                              \
@@ -184,7 +227,10 @@ double kr_normal_quantile(double p);
 
 struct kr_evaluation {
     double loss;        /* mean over the validation rows, standardised units */
-    double value_error; /* first-order error of the loss by the solves' residuals; NaN without a gradient */
+    double value_error; /* estimate of (exact - computed) loss from the solves' residuals; NaN without a
+                           gradient */
+    double value_bound; /* bound on what that estimate leaves out, to first order in the errors of the
+                           predictions; NaN without a gradient or without noise */
     size_t clamped;     /* predictive variances that fell below the noise and were set to it */
     struct kr_metrics metrics;
     struct kr_solve_report solver;
@@ -200,10 +246,22 @@ struct kr_evaluation {
  */
 kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
                             struct kr_evaluation *out, double *grad) KR_MUST_CHECK;
-/* Bytes that kr_objective_eval takes from the arena at most, with that solver. */
-size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, bool variance);
+/*
+ * The same together with constraints: c (count) and, when grad is not NULL, J = dc/dtheta (count x
+ * parameters, row-major). Loss and constraints share one factorisation and one block of solutions; where all
+ * of them see the mean only, each costs one more column of the second solve. Then each costs its pull.
+ */
+kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
+                                   const struct kr_gp_constraints *constraints, const double *theta,
+                                   bool variance, struct kr_evaluation *out, double *grad, double *c,
+                                   double *J) KR_MUST_CHECK;
+/* Bytes that an evaluation takes from the arena at most, with that solver and so many constraints; `variance`
+ * where it is asked for or a constraint needs it. */
+size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, bool variance,
+                          size_t constraints);
 /* MEMORY_LIMIT, with the numbers, when an evaluation would not fit into the context's budget. */
-kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance) KR_MUST_CHECK;
+kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance,
+                            size_t constraints) KR_MUST_CHECK;
 /* NOT_CONVERGED with the measured residual unless the solves of the report ended well. */
 kr_status kr_require_converged(struct kr_ctx *ctx, const struct kr_solver_options *options,
                                const struct kr_solve_report *report) KR_MUST_CHECK;

@@ -52,12 +52,12 @@ kr_status kr_handle_capabilities(struct kr_exchange *x)
                     {"approximations", &kr_approximation_registry},
                     {"solvers", &kr_solver_registry},
                     {"preconditioners", &kr_preconditioner_registry},
-                    {"optimizers", &kr_optimizer_registry}};
+                    {"optimizers", &kr_optimizer_registry},
+                    {"constraints", &kr_constraint_registry}};
     const struct kr_jobs_counts counts = kr_jobs_count(x->api->jobs);
     json_t *json = json_pack("{s:s}", "version", KR_VERSION);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         json_object_set_new(json, families[i].name, kr_wire_registry(families[i].registry));
-    json_object_set_new(json, "constraints", json_array());
     json_t *bodies = json_object();
     for (const struct kr_route *route = kr_routes; route->method; route++)
         if (route->bodies)

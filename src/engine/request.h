@@ -32,7 +32,10 @@ KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL,                                                        \
       "mean loss of the validation rows (standardised units)")                                               \
     F(S, REAL, value_error, _, NULL, -1e308, 1e308, KR_NULL,                                                 \
-      "first-order estimate of the loss's error by unfinished solves")                                       \
+      "first-order estimate of the loss's error by unfinished solves: exact less computed loss")             \
+    F(S, REAL, value_bound, _, NULL, 0, 1e308, KR_NULL,                                                      \
+      "bound on what that estimate leaves out, to first order in the errors of the predictions; null "       \
+      "without noise")                                                                                       \
     F(S, REAL, penalty, _, "0", -1e308, 1e308, 0, "what priors add to the loss")                             \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "every hyperparameter with its gradient")     \
     F(S, OBJECT, metrics, kr_metrics, NULL, 0, 0, 0, "scores of the validation rows (target's units)")       \

@@ -26,7 +26,7 @@ kr_status kr_engine_check(struct kr_ctx *ctx, json_t *json, const struct kr_sour
     KR_TRY(read_request(ctx, json, &request, &spec));
     KR_TRY(kr_gp_init(ctx, &spec, &source->data, &gp));
     KR_TRY(kr_tune_check(ctx, &gp));
-    KR_TRY(kr_objective_fits(ctx, &gp, false));
+    KR_TRY(kr_objective_fits(ctx, &gp, false, 0));
     return effective(ctx, &request, out);
 }
 
@@ -50,7 +50,7 @@ static kr_status run(struct kr_ctx *ctx, const struct kr_tune_request *request, 
     if (checkpoint)
         KR_TRY(kr_json_unblob(ctx, checkpoint, &count, &state));
     KR_TRY(kr_gp_init(ctx, spec, &source->data, gp));
-    KR_TRY(kr_objective_fits(ctx, gp, false));
+    KR_TRY(kr_objective_fits(ctx, gp, false, 0));
     return kr_tune(ctx, gp, &request->optimizer, count, state, forward, emit, result, theta);
 }
 

@@ -1,41 +1,24 @@
 /*
- * The held-out loss and its gradient by every hyperparameter, by any solver, through one code.
+ * The held-out loss, and constraints beside it, by any solver, through one code.
  *
  *     A = K(X, X) + s2 I + diag(s_i^2)    alpha = A^-1 (y - m(X))    mu = m(X*) + K* alpha    K* = K(X*, X)
- *     v_j = k(x*_j, x*_j) - k*_j A^-1 k*_j' + s2 + s*_j^2
+ *     v_j = k(x*_j, x*_j) - k*_j A^-1 k*_j' + s2 + s*_j^2            S = A^-1 K*'
  *
- * With mean_bar, variance_bar from the loss, S = A^-1 K*' and u = S mean_bar:
- *
- *     weights on K(X, X):  -u alpha' + S diag(variance_bar) S'        on K(X*, X): mean_bar alpha' - 2
- * diag(variance_bar) S' on k(x*, x*): variance_bar      on s2: the trace of the first + sum(variance_bar) on
- * the mean's parameters: mean_bar' dm(X*) - u' dm(X)
- *
- * A loss of the mean alone needs u = A^-1 K*' mean_bar instead of S. A variance that falls below its noise is
- * set to it and then depends on the noise alone. With residuals r of alpha and R of S the loss is wrong by
- * u'r - sum_j variance_bar_j s_j' R_j to first order: value_error. n training rows, m held-out rows; the
- * block needs 3 n (m + 1) doubles. The two parts of the derivative through A are one call of kr_solve_pull.
- * Source: the implicit function theorem, Roy, Kraemer and Hauberg (arXiv 2510.19634), section 3.
+ * Loss and constraints are functionals of mu and v, or functions of theta. One that sees the variance makes
+ * the block [alpha, S] be solved for, once for all of them. A variance that falls below its noise is set to
+ * it and then depends on the noise alone. Shapes: n training rows, m held-out rows; the block needs 3 n (m +
+ * 1) doubles. The gradients are in objective_pull.c. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
-#include "gp/covariance.h"
+#include "gp/objective.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-struct work {
-    const struct kr_gp *gp;
-    const double *theta;
-    size_t n, m, columns; /* columns of the block: 1 or 1 + m */
-    struct covariance A;
-    struct kr_op cross;                                /* K(X*, X) */
-    double *B, *solution, *residual;                   /* n x columns: [y - m, K*'], [alpha, S], [r, R] */
-    double *mean, *variance, *mean_bar, *variance_bar; /* m */
-    bool *clamped;                                     /* m */
-    double *scratch;                                   /* of the kernel */
-};
+static const struct kr_gp_constraints unconstrained = {0};
 
-static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
-                          struct work *w)
+static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, size_t heads,
+                          bool variance, struct work *w)
 {
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
     w->columns = variance ? 1 + w->m : 1;
@@ -44,11 +27,20 @@ static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
     KR_ALLOC(ctx, w->residual, w->n * w->columns);
     KR_ALLOC(ctx, w->mean, w->m);
     KR_ALLOC(ctx, w->variance, w->m);
-    KR_ALLOC(ctx, w->mean_bar, w->m);
-    KR_ALLOC(ctx, w->variance_bar, w->m);
+    KR_ALLOC(ctx, w->mean_bar, w->m * heads);
+    KR_ALLOC(ctx, w->variance_bar, w->m * heads);
     KR_ALLOC(ctx, w->clamped, w->m);
     KR_ALLOC(ctx, w->scratch, kr_kernel_scratch(gp->kernel));
+    KR_ALLOC(ctx, w->heads, heads);
     return KR_OK;
+}
+
+static void add_head(struct work *w, kr_functional *eval, const void *options, bool variance, double *value,
+                     double *grad)
+{
+    const size_t at = w->nheads * w->m;
+    w->heads[w->nheads++] =
+        (struct head){eval, options, variance, w->mean_bar + at, w->variance_bar + at, value, grad};
 }
 
 static double noise_of(const struct work *w, size_t j)
@@ -101,103 +93,87 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
     return KR_OK;
 }
 
-/* Adds the derivative through the noise and the mean function, which no kernel weight carries. */
-static void pull_rest(struct work *w, const double *u, double *grad)
+static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, const char *what, double value,
+                              const double *grad)
 {
-    const struct kr_gp *gp = w->gp;
-    const double *mean_theta = w->theta + gp->mean_first;
-    double *minus_u = w->residual + (w->columns - 1) * w->n; /* free by now */
-    gp->mean->pull(mean_theta, &gp->validation.x, w->mean_bar, grad + gp->mean_first);
-    for (size_t i = 0; i < w->n; i++)
-        minus_u[i] = -u[i];
-    gp->mean->pull(mean_theta, &gp->train.x, minus_u, grad + gp->mean_first);
-}
-
-/* The loss sees the mean only: one more solve, and weights of rank one. */
-static kr_status pull_mean(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out, double *grad)
-{
-    double *u, *rhs;
-    KR_ALLOC(ctx, u, w->n);
-    KR_ALLOC(ctx, rhs, w->n);
-    KR_TRY(kr_op_apply_t(ctx, &w->cross, 1, w->mean_bar, rhs));
-    KR_TRY(kr_solve_pull(ctx, &w->A.solver, 1, w->solution, rhs, u, grad, &out->solver));
-    KR_TRY(kr_op_pull(ctx, &w->cross, 1, w->mean_bar, w->solution, 1, grad));
-    out->value_error = cblas_ddot((int)w->n, u, 1, w->residual, 1);
-    pull_rest(w, u, grad);
-    return KR_OK;
-}
-
-/*
- * The loss sees the variance: S is at hand, so u costs no solve. B is overwritten by the weights on K(X*, X),
- * whose rows are S's columns, and the residuals by B_bar = [u, -S diag(variance_bar)].
- */
-static kr_status pull_variance(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out, double *grad)
-{
-    const size_t n = w->n;
-    const double *alpha = w->solution, *S = w->solution + n;
-    double *u;
-    KR_ALLOC(ctx, u, n);
-    cblas_dgemv(CblasColMajor, CblasNoTrans, (int)n, (int)w->m, 1, S, (int)n, w->mean_bar, 1, 0, u, 1);
-    out->value_error = cblas_ddot((int)n, u, 1, w->residual, 1);
-    for (size_t j = 0; j < w->m; j++) {
-        grad[w->gp->noise_index] += w->variance_bar[j];
-        if (w->clamped[j])
-            w->variance_bar[j] = 0;
-        const double v_bar = w->variance_bar[j], *s = S + j * n;
-        double *weights = w->B + (1 + j) * n, *B_bar = w->residual + (1 + j) * n;
-        out->value_error -= v_bar * cblas_ddot((int)n, s, 1, B_bar, 1);
-        for (size_t i = 0; i < n; i++) {
-            weights[i] = w->mean_bar[j] * alpha[i] - 2 * v_bar * s[i];
-            B_bar[i] = -v_bar * s[i];
-        }
-    }
-    memcpy(w->residual, u, n * sizeof *u);
-    KR_TRY(kr_solve_pull(ctx, &w->A.solver, w->columns, w->solution, NULL, w->residual, grad, &out->solver));
-    KR_TRY(kr_op_kernel_pull_weights(ctx, &w->cross, w->B + n, grad));
-    kr_kernel_diagonal_pull(w->gp->kernel, w->theta, &w->gp->validation.x, w->variance_bar, w->scratch, grad);
-    pull_rest(w, u, grad);
-    return KR_OK;
-}
-
-static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, double loss, const double *grad)
-{
-    if (!isfinite(loss))
-        return kr_fail(ctx, KR_NON_FINITE, "", "the loss is %g at these hyperparameters", loss);
+    if (!isfinite(value))
+        return kr_fail(ctx, KR_NON_FINITE, "", "the %.100s is %g at these hyperparameters", what, value);
     for (size_t p = 0; grad && p < gp->parameters.count; p++)
         if (!isfinite(grad[p]))
-            return kr_fail(ctx, KR_NON_FINITE, "", "the derivative of the loss by %.100s is %g",
+            return kr_fail(ctx, KR_NON_FINITE, "", "the derivative of the %.100s by %.100s is %g", what,
                            gp->parameters.items[p].name, grad[p]);
     return KR_OK;
 }
 
-static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
-                          struct kr_evaluation *out, double *grad)
+/* Constraints that are functions of theta; then all of them must be finite. */
+static kr_status finish_constraints(struct kr_ctx *ctx, const struct kr_gp *gp,
+                                    const struct kr_gp_constraints *constraints, const double *theta,
+                                    double *c, double *J)
+{
+    const size_t count = gp->parameters.count;
+    double *unwanted;
+    KR_ALLOC(ctx, unwanted, count);
+    for (size_t i = 0; i < constraints->count; i++) {
+        const struct kr_gp_constraint *constraint = &constraints->items[i];
+        if (constraint->type->of_theta)
+            KR_TRY(constraint->type->of_theta(ctx, constraint->options, gp, theta, &c[i],
+                                              J ? J + i * count : unwanted));
+        KR_TRY(check_finite(ctx, gp, kr_printf(ctx, "constraint %s", constraint->name), c[i],
+                            J ? J + i * count : NULL));
+    }
+    return KR_OK;
+}
+
+static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
+                          const struct kr_gp_constraints *constraints, const double *theta, bool variance,
+                          struct kr_evaluation *out, double *grad, double *c, double *J)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     const struct kr_part *held_out = &gp->validation;
+    const size_t count = gp->parameters.count;
     struct work w;
-    *out = (struct kr_evaluation){.value_error = NAN};
-    if (grad)
-        memset(grad, 0, gp->parameters.count * sizeof *grad);
-    KR_TRY(allocate(ctx, gp, theta, variance || loss->needs_variance, &w));
+    *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
+    KR_TRY(allocate(ctx, gp, theta, 1 + constraints->count,
+                    variance || loss->needs_variance || constraints->needs_variance, &w));
+    add_head(&w, loss->eval, gp->spec->objective.loss.options, loss->needs_variance, &out->loss, grad);
+    for (size_t i = 0; i < constraints->count; i++) {
+        const struct kr_gp_constraint *it = &constraints->items[i];
+        if (it->type->eval)
+            add_head(&w, it->type->eval, it->options, it->type->needs_variance, &c[i],
+                     grad ? J + i * count : NULL);
+    }
+    if (grad) {
+        memset(grad, 0, count * sizeof *grad);
+        if (constraints->count)
+            memset(J, 0, constraints->count * count * sizeof *J);
+    }
     KR_TRY(predict(ctx, &w, out));
-    loss->eval(gp->spec->objective.loss.options, w.m, held_out->y, w.mean, w.variance, &out->loss, w.mean_bar,
-               w.variance_bar);
+    for (struct head *h = w.heads; h < w.heads + w.nheads; h++)
+        h->eval(h->options, w.m, held_out->y, w.mean, w.variance, h->value, h->mean_bar, h->variance_bar);
     kr_metrics_eval(gp, held_out, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL, &out->metrics);
     if (grad)
-        KR_TRY(loss->needs_variance ? pull_variance(ctx, &w, out, grad) : pull_mean(ctx, &w, out, grad));
-    return check_finite(ctx, gp, out->loss, grad);
+        KR_TRY(kr_objective_pull(ctx, &w, out));
+    KR_TRY(check_finite(ctx, gp, "loss", out->loss, grad));
+    return finish_constraints(ctx, gp, constraints, theta, c, grad ? J : NULL);
 }
 
-kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
-                            struct kr_evaluation *out, double *grad)
+kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
+                                   const struct kr_gp_constraints *constraints, const double *theta,
+                                   bool variance, struct kr_evaluation *out, double *grad, double *c,
+                                   double *J)
 {
     const double seconds = gp->spec->solver.seconds, deadline = ctx->deadline;
     const struct kr_mark mark = kr_mark(ctx);
     if (seconds > 0 && (deadline == 0 || kr_seconds() + seconds < deadline))
         ctx->deadline = kr_seconds() + seconds;
-    const kr_status status = evaluate(ctx, gp, theta, variance, out, grad);
+    const kr_status status = evaluate(ctx, gp, constraints, theta, variance, out, grad, c, J);
     ctx->deadline = deadline;
     kr_release(ctx, mark);
     return status;
+}
+
+kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
+                            struct kr_evaluation *out, double *grad)
+{
+    return kr_objective_constrained(ctx, gp, &unconstrained, theta, variance, out, grad, NULL, NULL);
 }

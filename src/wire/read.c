@@ -172,12 +172,14 @@ static kr_status read_inline(const struct wire_reader *r, const struct kr_field 
     return read_members(&inner, options, object, path, out->options);
 }
 
-static kr_status read_variants(const struct wire_reader *r, const struct kr_registry *registry, json_t *json,
+/* Empty where it may as well be left out. */
+static kr_status read_variants(const struct wire_reader *r, const struct kr_field *field, json_t *json,
                                const struct wire_path *path, struct kr_variants *out)
 {
+    const struct kr_registry *registry = field->aux;
     if (!json_is_array(json))
         return wire_refuse_type(r->ctx, path, "an array", json);
-    if (json_array_size(json) == 0)
+    if (json_array_size(json) == 0 && !(field->flags & KR_OMIT))
         return wire_refuse(r->ctx, path, "must have at least one %s", registry->noun);
     out->count = json_array_size(json);
     KR_ALLOC(r->ctx, out->items, out->count);
@@ -255,7 +257,7 @@ static kr_status read_value(const struct wire_reader *r, const struct kr_field *
     case KR_KIND_VARIANT:
         return read_variant(r, field->aux, json, path, at);
     case KR_KIND_VARIANTS:
-        return read_variants(r, field->aux, json, path, at);
+        return read_variants(r, field, json, path, at);
     case KR_KIND_PARAM:
         return wire_read_param(r->ctx, field, json, path, at);
     case KR_KIND_FEATURES:

@@ -112,8 +112,8 @@ static kr_status read_values(struct kr_ctx *ctx, const struct kr_field *field, j
         const struct wire_path at = {path, name, 0};
         if (!(names[i] = kr_strdup(ctx, name)))
             return ctx->error.status;
-        values[i] = __builtin_nan(""); /* written as null */
-        if (!json_is_null(value))
+        values[i] = __builtin_nan(""); /* what is written as null, where no range wants a number */
+        if (!json_is_null(value) || wire_has_range(field))
             KR_TRY(wire_read_real(ctx, field, value, &at, &values[i]));
         i++;
     }

@@ -185,7 +185,7 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
     case KR_KIND_VARIANT:
         return variant(field->aux, definitions);
     case KR_KIND_VARIANTS:
-        return array_of(variant(field->aux, definitions), 1);
+        return array_of(variant(field->aux, definitions), field->flags & KR_OMIT ? 0 : 1);
     case KR_KIND_PARAM:
         return parameter(field, definitions);
     case KR_KIND_FEATURES:
@@ -201,9 +201,10 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
         return array_of(type("string"), 0);
     case KR_KIND_MAP:
         return json_pack("{s:s, s:o}", "type", "object", "additionalProperties", type("string"));
-    case KR_KIND_VALUES:
-        return json_pack("{s:s, s:{s:[s, s]}}", "type", "object", "additionalProperties", "type", "number",
-                         "null");
+    case KR_KIND_VALUES: /* with a range they are numbers, without one also null */
+        return json_pack("{s:s, s:o}", "type", "object", "additionalProperties",
+                         wire_has_range(field) ? number(field, false)
+                                               : json_pack("{s:[s, s]}", "type", "number", "null"));
     case KR_KIND_JSON:
         break;
     }

@@ -2,31 +2,7 @@
  * The gradient of the objective by every hyperparameter against central differences of its value, for every
  * kernel x loss x solver, with and without known noise, and the same bits for any number of threads.
  */
-#include "models.h"
-
-enum { ROWS = 36 };
-
-/* A spec with explicit roles: rows 0, 5, 10, .. are held out, 1, 11, 21, .. are test rows. */
-static void make_spec(struct kr_ctx *ctx, const struct kr_variant *kernel, const char *loss,
-                      const char *solver, const char *mean, struct kr_gp_spec *spec)
-{
-    OK(kr_schema_init(ctx, &kr_gp_spec_schema, spec));
-    spec->model.kernel = *kernel;
-    OK(kr_variant_init(ctx, &kr_mean_registry, mean, &spec->model.mean));
-    OK(kr_variant_init(ctx, &kr_loss_registry, loss, &spec->objective.loss));
-    OK(kr_variant_init(ctx, &kr_validation_registry, "rows", &spec->objective.validation));
-    struct kr_ints *rows = spec->objective.validation.options; /* the only member */
-    rows->items = kr_alloc(ctx, ROWS, sizeof(size_t));
-    for (size_t i = 0; i < ROWS; i += 5)
-        rows->items[rows->count++] = i;
-    spec->test = kr_alloc(ctx, 1, sizeof *spec->test);
-    OK(kr_schema_init(ctx, &kr_test_spec_schema, spec->test));
-    spec->test->rows.items = kr_alloc(ctx, ROWS, sizeof(size_t));
-    for (size_t i = 1; i < ROWS; i += 10)
-        spec->test->rows.items[spec->test->rows.count++] = i;
-    spec->solver.type = kr_registry_find(&kr_solver_registry, solver);
-    spec->solver.rtol = 1e-13;
-}
+#include "objectives.h"
 
 struct at {
     struct kr_ctx *ctx;
@@ -194,5 +170,90 @@ START_TEST(value_error_predicts_the_error)
 }
 END_TEST
 
-SUITE("objective", gradient_by_every_kernel_loss_and_solver, same_bits_with_any_number_of_threads,
-      value_error_predicts_the_error)
+/* An exact solve with random errors of a given size. */
+static double roughness;
+static kr_status roughen(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
+                         const double *rtol, double *D, struct kr_solve_report *report)
+{
+    const struct kr_solver_type *exact = (const void *)kr_registry_find(&kr_solver_registry, "cholesky");
+    struct kr_rng rng;
+    kr_rng_init(&rng, k, 4);
+    KR_TRY(exact->correct(ctx, solver, k, R, rtol, D, report));
+    for (size_t i = 0; i < k * solver->A.rows; i++)
+        D[i] *= 1 + roughness * kr_rng_normal(&rng);
+    return KR_OK;
+}
+
+/* What the estimate leaves out is within the bound, and more than rounding: |error - estimate| shrinks as the
+ * square of the error. What the curvature of the loss adds is of the same order and, here, smaller. */
+START_TEST(value_bound_holds)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    struct kr_dataset data = small_data(ctx, 100, _i == 1, 8);
+    struct kr_solver_type rough =
+        *(const struct kr_solver_type *)kr_registry_find(&kr_solver_registry, "cholesky");
+    rough.correct = roughen;
+    kernel_cases(ctx, cases);
+    for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++)
+        for (roughness = 1e-4; roughness < 0.02; roughness *= 10) {
+            struct kr_gp gp;
+            struct kr_gp_spec spec;
+            struct kr_evaluation right, wrong;
+            make_spec(ctx, &cases[0].spec, (*loss)->name, "cholesky", "zero", &spec);
+            OK(kr_gp_init(ctx, &spec, &data, &gp));
+            double *grad = kr_alloc(ctx, gp.parameters.count, sizeof *grad);
+            OK(kr_objective_eval(ctx, &gp, gp.start, false, &right, grad));
+            ck_assert(right.value_bound >= 0 && right.value_bound < 1e-20);
+            spec.solver.type = &rough.base;
+            spec.solver.rtol = 0.5;
+            OK(kr_objective_eval(ctx, &gp, gp.start, false, &wrong, grad));
+            const double left = fabs(right.loss - wrong.loss - wrong.value_error);
+            ck_assert_msg(left <= wrong.value_bound, "%s, %g: %g is left out, the bound is %g", (*loss)->name,
+                          roughness, left, wrong.value_bound);
+            ck_assert_msg(left > 1e-14, "nothing is left out: this checks nothing");
+            ck_assert_msg(wrong.value_bound < 1e5 * left, "%s: the bound %g says nothing about %g",
+                          (*loss)->name, wrong.value_bound, left);
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+START_TEST(there_is_no_bound_without_noise)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    struct kr_dataset data = small_data(ctx, 100, false, 8);
+    struct kr_gp gp;
+    struct kr_gp_spec spec;
+    struct kr_evaluation evaluation;
+    kernel_cases(ctx, cases);
+    make_spec(ctx, &cases[0].spec, "mse", "cholesky", "zero", &spec);
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    OK(kr_objective_eval(ctx, &gp, gp.start, false, &evaluation, NULL));
+    ck_assert(isnan(evaluation.value_bound)); /* no gradient was asked for */
+    double *grad = kr_alloc(ctx, gp.parameters.count, sizeof *grad);
+    OK(kr_objective_eval(ctx, &gp, gp.start, false, &evaluation, grad));
+    ck_assert(isfinite(evaluation.value_bound));
+    gp.start[gp.noise_index] = 0;
+    OK(kr_objective_eval(ctx, &gp, gp.start, false, &evaluation, grad));
+    ck_assert(isnan(evaluation.value_bound));
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+Suite *suite(void)
+{
+    Suite *made = suite_create("objective");
+    TCase *tcase = tcase_create("objective");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, gradient_by_every_kernel_loss_and_solver);
+    tcase_add_test(tcase, same_bits_with_any_number_of_threads);
+    tcase_add_test(tcase, value_error_predicts_the_error);
+    tcase_add_loop_test(tcase, value_bound_holds, 0, 2);
+    tcase_add_test(tcase, there_is_no_bound_without_noise);
+    suite_add_tcase(made, tcase);
+    return made;
+}

@@ -30,8 +30,8 @@ static json_t *gradient(json_t *request)
 START_TEST(members)
 {
     json_t *reply = gradient(request_of(60, 2, rbf));
-    MEMBERS(reply, "loss", "value_error", "penalty", "parameters", "metrics", "clamped_variances", "solver",
-            "request");
+    MEMBERS(reply, "loss", "value_error", "value_bound", "penalty", "parameters", "metrics",
+            "clamped_variances", "solver", "request");
     MEMBERS(at(reply, "/solver"), "type", "reason", "stop", "iterations", "residual", "products", "seconds");
     ck_assert_str_eq(text_at(reply, "/solver/type"), "cholesky");
     ck_assert_str_eq(text_at(reply, "/solver/stop"), "rtol");
@@ -123,7 +123,7 @@ START_TEST(inline_and_stored)
     json_t *bare = with(request, "/data", NULL), *wanted = gradient(request);
     json_t *json = gradient(with(bare, "/dataset", "'g-json'")),
            *stored = gradient(with(bare, "/dataset", "'g-csv'"));
-    static const char *const same[] = {"/loss", "/value_error", "/parameters", "/metrics"};
+    static const char *const same[] = {"/loss", "/value_error", "/value_bound", "/parameters", "/metrics"};
     for (size_t k = 0; k < sizeof same / sizeof same[0]; k++) {
         ck_assert_str_eq(dump(at(json, same[k])), dump(at(wanted, same[k])));
         ck_assert_str_eq(dump(at(stored, same[k])), dump(at(wanted, same[k])));

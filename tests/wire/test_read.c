@@ -11,7 +11,7 @@ static const struct refusal refusals[] = {
     {BODY(", \"counts\": 1"), "/counts",
      "is not known here; known are: needed, on, count, bytes, seed, share, limit, score, text, note, colour, "
      "row, method, aim, "
-     "maybe, points, part, parts, noise, rows, numbers, x, names, labels, values, any"},
+     "maybe, points, part, parts, noise, rows, numbers, x, names, labels, values, weights, any"},
     {BODY(", \"a/b~c\": 1"), "/a~1b~0c", NULL},
     {BODY(", \"on\": 1"), "/on", "must be true or false, got a number"},
     {BODY(", \"count\": \"3\""), "/count", "must be an integer, got a string"},
@@ -61,6 +61,9 @@ static const struct refusal refusals[] = {
     {BODY(", \"part\": {\"type\": \"leaf\", \"y\": 1}"), "/part/y",
      "is not known here; known are: type, variance, lengthscale, features"},
     {BODY(", \"part\": {\"type\": \"node\"}"), "/part/parts", "is required"},
+    {BODY(", \"weights\": {\"a\": 0, \"b/~\": 1}"), "/weights/b~1~0", "must be in [-1, 1), got 1"},
+    {BODY(", \"weights\": {\"a\": null}"), "/weights/a", "must be a number, got null"},
+    {BODY(", \"weights\": [1]"), "/weights", "must be an object, got an array"},
     {BODY(", \"part\": {\"type\": \"node\", \"parts\": []}"), "/part/parts", "must have at least one part"},
     {BODY(", \"part\": {\"type\": \"node\", \"parts\": {}}"), "/part/parts",
      "must be an array, got an object"},
@@ -173,7 +176,7 @@ START_TEST(arrays_and_maps_arrive)
              "\"rows\": [3, 1e2], \"numbers\": [1.5, -2], \"x\": [[1, 2, 3], [4, 5, 6.5]], \"names\": "
              "[\"a\", \"\"], "
              "\"labels\": {\"team\": \"concrete\", \"b\": \"c\"}, \"values\": {\"p\": 0.25, \"q\": null}, "
-             "\"any\": {\"z\": [1]}");
+             "\"weights\": {\"a/b\": -1}, \"parts\": [], \"any\": {\"z\": [1]}");
     kr_ctx_init(&ctx, 0);
     OK(kr_wire_parse(&ctx, &everything_schema, text, strlen(text), &e, &tree));
     ck_assert_ptr_eq(e.method, &huber_row);
@@ -190,6 +193,8 @@ START_TEST(arrays_and_maps_arrive)
     ck_assert_str_eq(e.labels.names[0], "team");
     ck_assert_str_eq(e.labels.texts[0], "concrete");
     ck_assert(e.values.count == 2 && e.values.values[0] == 0.25 && isnan(e.values.values[1]));
+    ck_assert(e.weights.count == 1 && e.weights.values[0] == -1 && e.parts.count == 0);
+    ck_assert_str_eq(e.weights.names[0], "a/b");
     ck_assert_ptr_eq(e.any, json_object_get(tree, "any"));
     json_decref(tree);
     ck_assert_str_eq(e.names.items[0], "a"); /* copied, not borrowed */

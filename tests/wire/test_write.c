@@ -199,8 +199,9 @@ END_TEST
 START_TEST(every_row_takes_its_defaults)
 {
     const struct kr_registry *registries[] = {
-        &kr_kernel_registry,        &kr_mean_registry,   &kr_loss_registry,           &kr_validation_registry,
-        &kr_approximation_registry, &kr_solver_registry, &kr_preconditioner_registry, &kr_optimizer_registry};
+        &kr_kernel_registry,         &kr_mean_registry,          &kr_loss_registry,
+        &kr_validation_registry,     &kr_approximation_registry, &kr_solver_registry,
+        &kr_preconditioner_registry, &kr_optimizer_registry,     &kr_constraint_registry};
     for (size_t r = 0; r < sizeof registries / sizeof registries[0]; r++)
         for (const struct kr_type *const *row = registries[r]->rows; *row; row++) {
             const struct kr_schema *options = (*row)->options;

@@ -78,6 +78,7 @@ KR_DEFINE(point, POINT_FIELDS, "a point");
     F(S, TEXTS, names, _, NULL, 0, 0, KR_OMIT, "")                                                           \
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "")                                                            \
     F(S, VALUES, values, _, NULL, 0, 0, KR_OMIT, "")                                                         \
+    F(S, VALUES, weights, _, NULL, -1, 1, KR_OMIT | KR_OPEN_MAX, "")                                         \
     F(S, JSON, any, _, NULL, 0, 0, KR_OMIT, "")
 KR_DECLARE(everything, EVERYTHING_FIELDS);
 KR_DEFINE(everything, EVERYTHING_FIELDS, "every kind");

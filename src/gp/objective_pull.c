@@ -1,0 +1,155 @@
+/*
+ * Adjoints of functionals of the held-out predictions (objective.c has the notation). With mean_bar and
+ * variance_bar of a head, S = A^-1 K*' and u = S mean_bar:
+ *
+ *     weights on K(X, X):    -u alpha' + S diag(variance_bar) S'      by one call of kr_solve_pull
+ *     weights on K(X*, X):   mean_bar alpha' - 2 diag(variance_bar) S'
+ *     on k(x*, x*):          variance_bar
+ *     on s2:                 the trace of the first + sum(variance_bar)
+ *     on the mean's:         mean_bar' dm(X*) - u' dm(X)
+ *
+ * Heads share A and S; where S is not at hand, u = A^-1 K*' mean_bar is one column a head of a block solve,
+ * and a head of the mean alone has weights of rank one. Cost beyond the solves: one pull over the tiles of
+ * K(X, X) and one over K(X*, X) a head.
+ *
+ * With residuals r = y - m - A alpha and R = K*' - A S, the exact loss differs from the computed one by
+ *
+ *     u'r - sum_j variance_bar_j s_j'R_j   +  r_u' A^-1 r - sum_j variance_bar_j R_j' A^-1 R_j,
+ *
+ * r_u = K*' mean_bar - A u, to first order in the errors of mu and v. The first part is value_error; A >= s2
+ * I bounds the rest: value_bound = |r_u||r|/s2 + sum_j |variance_bar_j||R_j|^2/s2.
+ *
+ * Source: the implicit function theorem, Roy, Kraemer and Hauberg (arXiv 2510.19634), section 3.
+ */
+#include "gp/objective.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+/* y = M x, M (rows x cols) column-major. */
+static void times(size_t rows, size_t cols, const double *M, const double *x, double *y)
+{
+    cblas_dgemv(CblasColMajor, CblasNoTrans, (int)rows, (int)cols, 1, M, (int)rows, x, 1, 0, y, 1);
+}
+
+/* Is S at hand for the gradient? Where only metrics wanted the variance, the gradient is what it is without.
+ */
+static bool sees_variance(const struct work *w)
+{
+    bool seen = false;
+    for (size_t h = 0; h < w->nheads; h++)
+        seen |= w->heads[h].needs_variance;
+    return seen;
+}
+
+/* U (n x heads) and the norm of r_u of the first head. */
+static kr_status solve_for_u(struct kr_ctx *ctx, struct work *w, double *U, double *norm,
+                             struct kr_solve_report *report)
+{
+    const size_t n = w->n, k = w->nheads;
+    double *rhs, *rest;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, rest, n * k);
+    if (sees_variance(w)) {
+        for (size_t h = 0; h < k; h++)
+            times(n, w->m, w->solution + n, w->heads[h].mean_bar, U + h * n);
+        times(n, w->m, w->residual + n, w->heads[0].mean_bar, rest);
+    } else {
+        KR_ALLOC(ctx, rhs, n * k);
+        KR_TRY(kr_op_apply_t(ctx, &w->cross, k, w->mean_bar, rhs));
+        KR_TRY(kr_solver_solve(ctx, &w->A.solver, k, rhs, NULL, U, rest, report));
+    }
+    *norm = cblas_dnrm2((int)n, rest, 1);
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+/* A lower bound of A's eigenvalues: the least noise of a training row. */
+static double least_noise(const struct work *w)
+{
+    double least = w->gp->train.noise ? INFINITY : 0;
+    for (size_t i = 0; w->gp->train.noise && i < w->n; i++)
+        least = fmin(least, w->gp->train.noise[i]);
+    return w->theta[w->gp->noise_index] + least;
+}
+
+static void estimate_error(const struct work *w, const double *u, double norm_u, struct kr_evaluation *out)
+{
+    const struct head *loss = &w->heads[0];
+    const size_t n = w->n;
+    double left_out = norm_u * cblas_dnrm2((int)n, w->residual, 1), noise = least_noise(w);
+    out->value_error = cblas_ddot((int)n, u, 1, w->residual, 1);
+    for (size_t j = 0; loss->needs_variance && j < w->m; j++) {
+        const double *s = w->solution + (1 + j) * n, *R = w->residual + (1 + j) * n;
+        out->value_error -= loss->variance_bar[j] * cblas_ddot((int)n, s, 1, R, 1);
+        left_out += fabs(loss->variance_bar[j]) * cblas_ddot((int)n, R, 1, R, 1);
+    }
+    out->value_bound = noise > 0 ? left_out / noise : NAN;
+}
+
+/* The noise of the held-out rows; a clamped variance depends on nothing else. */
+static void pull_noise(struct work *w, struct head *head)
+{
+    for (size_t j = 0; head->needs_variance && j < w->m; j++) {
+        head->grad[w->gp->noise_index] += head->variance_bar[j];
+        if (w->clamped[j])
+            head->variance_bar[j] = 0;
+    }
+}
+
+/*
+ * The head sees the variance. B is overwritten by the weights on K(X*, X), whose rows are its columns, and
+ * the residuals by B_bar = [u, -S diag(variance_bar)].
+ */
+static kr_status pull_variance(struct kr_ctx *ctx, struct work *w, const struct head *head, const double *u,
+                               struct kr_solve_report *report)
+{
+    const size_t n = w->n;
+    const double *alpha = w->solution;
+    for (size_t j = 0; j < w->m; j++) {
+        const double m_bar = head->mean_bar[j], v_bar = head->variance_bar[j], *s = alpha + (1 + j) * n;
+        double *weights = w->B + (1 + j) * n, *B_bar = w->residual + (1 + j) * n;
+        for (size_t i = 0; i < n; i++) {
+            weights[i] = m_bar * alpha[i] - 2 * v_bar * s[i];
+            B_bar[i] = -v_bar * s[i];
+        }
+    }
+    memcpy(w->residual, u, n * sizeof *u);
+    KR_TRY(kr_solve_pull(ctx, &w->A.solver, w->columns, alpha, NULL, w->residual, head->grad, report));
+    KR_TRY(kr_op_kernel_pull_weights(ctx, &w->cross, w->B + n, head->grad));
+    kr_kernel_diagonal_pull(w->gp->kernel, w->theta, &w->gp->validation.x, head->variance_bar, w->scratch,
+                            head->grad);
+    return KR_OK;
+}
+
+/* u is turned to -u. */
+static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head *head, double *u,
+                           struct kr_solve_report *report)
+{
+    const struct kr_gp *gp = w->gp;
+    const double *mean_theta = w->theta + gp->mean_first;
+    if (head->needs_variance) {
+        KR_TRY(pull_variance(ctx, w, head, u, report));
+    } else {
+        KR_TRY(kr_solve_pull(ctx, &w->A.solver, 1, w->solution, NULL, u, head->grad, report));
+        KR_TRY(kr_op_pull(ctx, &w->cross, 1, head->mean_bar, w->solution, 1, head->grad));
+    }
+    cblas_dscal((int)w->n, -1, u, 1);
+    gp->mean->pull(mean_theta, &gp->validation.x, head->mean_bar, head->grad + gp->mean_first);
+    gp->mean->pull(mean_theta, &gp->train.x, u, head->grad + gp->mean_first);
+    return KR_OK;
+}
+
+kr_status kr_objective_pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    double *U, norm_u = 0;
+    KR_ALLOC(ctx, U, w->n * w->nheads);
+    KR_TRY(solve_for_u(ctx, w, U, &norm_u, &out->solver));
+    for (size_t h = 0; h < w->nheads; h++)
+        pull_noise(w, &w->heads[h]);
+    estimate_error(w, U, norm_u, out);
+    for (size_t h = 0; h < w->nheads; h++)
+        KR_TRY(pull_head(ctx, w, &w->heads[h], U + h * w->n, &out->solver));
+    return KR_OK;
+}

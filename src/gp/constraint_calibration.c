@@ -6,8 +6,8 @@
 
 #define KR_CALIBRATION_FIELDS(F, S)                                                                          \
     F(S, REAL, target, _, "1", 1e-6, 1e6, 0, "mean standardised squared error of the held-out rows")
-KR_DECLARE(kr_calibration_options, KR_CALIBRATION_FIELDS);
-KR_DEFINE(kr_calibration_options, KR_CALIBRATION_FIELDS, "errors as large as predicted");
+KR_DECLARE(kr_constraint_calibration_options, KR_CALIBRATION_FIELDS);
+KR_DEFINE(kr_constraint_calibration_options, KR_CALIBRATION_FIELDS, "errors as large as predicted");
 
 static void eval(const void *options, size_t m, const double *y, const double *mean, const double *variance,
                  double *value, double *mean_bar, double *variance_bar)
@@ -19,7 +19,7 @@ static void eval(const void *options, size_t m, const double *y, const double *m
         mean_bar[j] = -2 * t / (double)m;
         variance_bar[j] = -t * t / (double)m;
     }
-    *value = sum / (double)m - ((const struct kr_calibration_options *)options)->target;
+    *value = sum / (double)m - ((const struct kr_constraint_calibration_options *)options)->target;
 }
 
 extern const struct kr_constraint_type kr_constraint_calibration;
@@ -27,7 +27,7 @@ const struct kr_constraint_type kr_constraint_calibration = {
     .base = {"calibration",
              "the mean over the held-out rows of (error^2 / predictive variance) is the target: with 1, "
              "errors are as large as predicted",
-             &kr_calibration_options_schema},
+             &kr_constraint_calibration_options_schema},
     .needs_variance = true,
     .eval = eval,
 };

@@ -11,8 +11,8 @@
     F(S, VALUES, coefficients, _, NULL, -1e6, 1e6, KR_REQUIRED,                                              \
       "coefficient of the logarithm of each hyperparameter, by its name (standardised units)")               \
     F(S, REAL, value, _, "0", -1e6, 1e6, 0, "what the sum is")
-KR_DECLARE(kr_linear_options, KR_LINEAR_FIELDS);
-KR_DEFINE(kr_linear_options, KR_LINEAR_FIELDS, "a linear equation of log-parameters");
+KR_DECLARE(kr_constraint_linear_options, KR_LINEAR_FIELDS);
+KR_DEFINE(kr_constraint_linear_options, KR_LINEAR_FIELDS, "a linear equation of log-parameters");
 
 /* The place of a hyperparameter in theta; the number of them when there is none. */
 static size_t find(const struct kr_gp *gp, const char *name)
@@ -26,7 +26,7 @@ static size_t find(const struct kr_gp *gp, const char *name)
 static kr_status of_theta(struct kr_ctx *ctx, const void *options, const struct kr_gp *gp,
                           const double *theta, double *value, double *grad)
 {
-    const struct kr_linear_options *o = options;
+    const struct kr_constraint_linear_options *o = options;
     (void)ctx;
     *value = -o->value;
     for (size_t i = 0; i < o->coefficients.count; i++) {
@@ -52,7 +52,7 @@ static const char *pointer_of(struct kr_ctx *ctx, const char *pointer, const cha
 
 static kr_status check(struct kr_ctx *ctx, const void *options, const struct kr_gp *gp, const char *pointer)
 {
-    const struct kr_linear_options *o = options;
+    const struct kr_constraint_linear_options *o = options;
     for (size_t i = 0; i < o->coefficients.count; i++) {
         const char *name = o->coefficients.names[i], *at = pointer_of(ctx, pointer, name);
         const size_t p = find(gp, name);
@@ -80,7 +80,7 @@ static kr_status check(struct kr_ctx *ctx, const void *options, const struct kr_
 extern const struct kr_constraint_type kr_constraint_linear;
 const struct kr_constraint_type kr_constraint_linear = {
     .base = {"linear", "the sum of coefficient times log hyperparameter is the value",
-             &kr_linear_options_schema},
+             &kr_constraint_linear_options_schema},
     .repeats = true,
     .of_theta = of_theta,
     .check = check,

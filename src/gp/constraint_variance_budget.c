@@ -7,8 +7,9 @@
 #define KR_VARIANCE_BUDGET_FIELDS(F, S)                                                                      \
     F(S, REAL, target, _, "1", 1e-30, 1e30, 0,                                                               \
       "mean prior variance with noise, standardised units: 1 is that of a standardised target")
-KR_DECLARE(kr_variance_budget_options, KR_VARIANCE_BUDGET_FIELDS);
-KR_DEFINE(kr_variance_budget_options, KR_VARIANCE_BUDGET_FIELDS, "prior variance of the held-out rows");
+KR_DECLARE(kr_constraint_variance_budget_options, KR_VARIANCE_BUDGET_FIELDS);
+KR_DEFINE(kr_constraint_variance_budget_options, KR_VARIANCE_BUDGET_FIELDS,
+          "prior variance of the held-out rows");
 
 static kr_status of_theta(struct kr_ctx *ctx, const void *options, const struct kr_gp *gp,
                           const double *theta, double *value, double *grad)
@@ -26,7 +27,7 @@ static kr_status of_theta(struct kr_ctx *ctx, const void *options, const struct 
         weights[j] = 1 / (double)m;
     }
     *value = sum / (double)m + theta[gp->noise_index] -
-             ((const struct kr_variance_budget_options *)options)->target;
+             ((const struct kr_constraint_variance_budget_options *)options)->target;
     kr_kernel_diagonal_pull(gp->kernel, theta, &part->x, weights, scratch, grad);
     grad[gp->noise_index] += 1;
     kr_release(ctx, mark);
@@ -36,6 +37,6 @@ static kr_status of_theta(struct kr_ctx *ctx, const void *options, const struct 
 extern const struct kr_constraint_type kr_constraint_variance_budget;
 const struct kr_constraint_type kr_constraint_variance_budget = {
     .base = {"variance_budget", "the mean over the held-out rows of k(x, x) + noise is the target",
-             &kr_variance_budget_options_schema},
+             &kr_constraint_variance_budget_options_schema},
     .of_theta = of_theta,
 };

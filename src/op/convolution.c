@@ -7,27 +7,23 @@
  * pull correlates: grad[a, b] += alpha sum_ij U[i, j] V[i - a + oi, j - b + oj].
  *
  * Direct: 2 P Q flops an output, each output summed over a, then b, in order. An output row is cut into
- * pieces, which threads share; where a piece sees all columns of the taps, LANE x TILES outputs stay in
- * registers while all taps pass (one load and a share of a broadcast a fused multiply-add); at the border the
+ * pieces, which threads share. Where outputs see all columns of the taps, a tile of vectors of them stays in
+ * registers while all taps pass: a load and a share of a broadcast a fused multiply-add. At the border the
  * taps are added one by one over the outputs that they reach. The pull reads a piece of U once for GROUP
- * taps, with LANE partial sums each, and adds pieces up in a number of slots that depends on the sizes only:
- * the same bits for any number of threads. No copy of the image. Memory: nothing for a product; at most max(P
- * Q, SLOT_NUMBERS) doubles for a pull.
+ * taps, with a vector of partial sums each, and adds pieces up in a number of slots that depends on the sizes
+ * only: the same bits for any number of threads. No copy of the image. Memory: nothing for a product; at most
+ * max(P Q, SLOT_NUMBERS) doubles for a pull.
  */
 #include "kriged/op.h"
 
 #include <string.h>
 
-enum { LANE = 8, TILES = 4, GROUP = 4, PIECE = 2048, SLOT_NUMBERS = 1 << 16, SLOT_PIECES = 16 };
-
-typedef double lane __attribute__((vector_size(LANE * sizeof(double)), aligned(sizeof(double)), may_alias));
+/* TILE: vectors in registers, enough to hide the latency of an addition. */
+enum { TILE = 8, GROUP = 4, PIECE = 2048, SLOT_NUMBERS = 1 << 16, SLOT_PIECES = 16 };
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define KR_FOR_EACH_MACHINE __attribute__((target_clones("default", "fma", "avx512f")))
-#else
-#define KR_FOR_EACH_MACHINE
+#define WIDE_VECTORS
 #endif
-#define KR_INLINE static inline __attribute__((always_inline))
 
 struct image {
     size_t height, width;
@@ -37,6 +33,7 @@ struct convolution {
     struct image in, out, taps;
     size_t row_offset, column_offset; /* oi, oj */
     const double *values;
+    const struct code *code;
 };
 
 /* One direction: A, or A' with the taps read backwards. */
@@ -82,59 +79,39 @@ static struct span within(struct span s, struct span bounds)
     return cut.from < cut.to ? cut : (struct span){bounds.from, bounds.from};
 }
 
-/* Outputs `at`.. of row i, `tiles` lanes of them, all of which see every column of the taps. */
-KR_INLINE void convolve_tile(const struct pass *p, struct span rows, size_t i, size_t at, const double *x,
-                             double *y, const int tiles)
-{
-    lane sum[TILES] = {{0}};
-    for (size_t a = rows.from; a < rows.to; a++) {
-        const double *from = x + (i + p->oi - a) * p->in.width + at + p->oj;
-        const double *tap = p->first + p->step * (ptrdiff_t)(a * p->taps.width);
-        for (size_t b = 0; b < p->taps.width; b++, tap += p->step)
-#pragma GCC unroll 4
-            for (int t = 0; t < tiles; t++)
-                sum[t] += *tap * *(const lane *)(from - b + t * LANE);
-    }
-#pragma GCC unroll 4
-    for (int t = 0; t < tiles; t++)
-        *(lane *)(y + at + t * LANE) = sum[t];
-}
+/* Two doubles on every machine, four where there are such vectors and fused multiply-adds; eight are no
+ * faster, since every load then straddles two cache lines. */
+#define LANE     2
+#define NAMED(x) x##_2
+#include "op/convolution_rows.h"
+#undef LANE
+#undef NAMED
+#ifdef WIDE_VECTORS
+#pragma GCC push_options
+#pragma GCC target("fma")
+#define LANE     4
+#define NAMED(x) x##_4
+#include "op/convolution_rows.h"
+#undef LANE
+#undef NAMED
+#pragma GCC pop_options
+#endif
 
-/* Outputs of row i in a span that may lie at the border: tap by tap. */
-KR_INLINE void convolve_border(const struct pass *p, struct span rows, size_t i, struct span s,
-                               const double *x, double *y)
-{
-    memset(y + s.from, 0, (s.to - s.from) * sizeof *y);
-    for (size_t a = rows.from; a < rows.to; a++) {
-        const double *from = x + (i + p->oi - a) * p->in.width;
-        for (size_t b = 0; b < p->taps.width; b++) {
-            const double tap = p->first[p->step * (ptrdiff_t)(a * p->taps.width + b)];
-            const struct span reach = within(seen_by_all(b, b, p->oj, p->in.width, p->out.width), s);
-            for (size_t j = reach.from; j < reach.to; j++)
-                y[j] += tap * from[j + p->oj - b];
-        }
-    }
-}
+struct code {
+    void (*convolve)(const struct pass *, size_t i, struct span, const double *x, double *y);
+    void (*correlate)(const struct convolution *, struct span, const double *u, const double *v,
+                      double *sums);
+};
 
-/* Row i of y in the span; the last tile may overlap the one before it, since outputs are set. */
-KR_FOR_EACH_MACHINE
-static void convolve_span(const struct pass *p, size_t i, struct span s, const double *x, double *y)
+static const struct code *best_code(void)
 {
-    const struct span rows = reached(i, p->oi, p->in.height, p->taps.height);
-    struct span inner = within(seen_by_all(0, p->taps.width - 1, p->oj, p->in.width, p->out.width), s);
-    if (inner.to - inner.from < LANE)
-        inner.from = inner.to = s.from;
-    for (size_t j = inner.from; j < inner.to;) {
-        if (inner.to - j >= TILES * LANE) {
-            convolve_tile(p, rows, i, j, x, y, TILES);
-            j += TILES * LANE;
-        } else {
-            convolve_tile(p, rows, i, least(j, inner.to - LANE), x, y, 1);
-            j += LANE;
-        }
-    }
-    convolve_border(p, rows, i, (struct span){s.from, inner.from}, x, y);
-    convolve_border(p, rows, i, (struct span){inner.to, s.to}, x, y);
+    static const struct code two = {convolve_2, correlate_2};
+#ifdef WIDE_VECTORS
+    static const struct code four = {convolve_4, correlate_4};
+    return __builtin_cpu_supports("fma") ? &four : &two;
+#else
+    return &two;
+#endif
 }
 
 static size_t pieces_of(size_t width)
@@ -142,7 +119,8 @@ static size_t pieces_of(size_t width)
     return (width + PIECE - 1) / PIECE;
 }
 
-static kr_status convolve(struct kr_ctx *ctx, const struct pass *p, size_t k, const double *X, double *Y)
+static kr_status multiply(struct kr_ctx *ctx, const struct code *code, const struct pass *p, size_t k,
+                          const double *X, double *Y)
 {
     const size_t pieces = pieces_of(p->out.width), rows = p->out.height, n = p->in.height * p->in.width,
                  m = rows * p->out.width;
@@ -150,8 +128,8 @@ static kr_status convolve(struct kr_ctx *ctx, const struct pass *p, size_t k, co
     for (size_t w = 0; w < k * rows * pieces; w++) {
         const size_t c = w / (rows * pieces), i = w / pieces % rows, from = w % pieces * PIECE;
         if (!kr_due(ctx))
-            convolve_span(p, i, (struct span){from, least(from + PIECE, p->out.width)}, X + c * n,
-                          Y + c * m + i * p->out.width);
+            code->convolve(p, i, (struct span){from, least(from + PIECE, p->out.width)}, X + c * n,
+                           Y + c * m + i * p->out.width);
     }
     return kr_poll(ctx);
 }
@@ -160,7 +138,7 @@ static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, con
 {
     const struct convolution *c = op->self;
     const struct pass forward = {c->in, c->out, c->taps, c->row_offset, c->column_offset, c->values, 1};
-    return convolve(ctx, &forward, k, X, Y);
+    return multiply(ctx, c->code, &forward, k, X, Y);
 }
 
 static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
@@ -174,49 +152,7 @@ static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, c
                                   c->taps.width - 1 - c->column_offset,
                                   c->values + last,
                                   -1};
-    return convolve(ctx, &backward, k, X, Y);
-}
-
-/* sums[g] += sum of u[j] v[j - g] over the span, for g < taps; LANE partial sums each, added in order. */
-KR_INLINE void correlate_group(const double *u, const double *v, struct span s, double *sums, const int taps)
-{
-    lane sum[GROUP] = {{0}};
-    size_t j = s.from;
-    for (; j + LANE <= s.to; j += LANE)
-#pragma GCC unroll 4
-        for (int g = 0; g < taps; g++)
-            sum[g] += *(const lane *)(u + j) * *(const lane *)(v + j - g);
-#pragma GCC unroll 4
-    for (int g = 0; g < taps; g++) {
-        double total = 0;
-        for (int l = 0; l < LANE; l++)
-            total += sum[g][l];
-        for (size_t rest = j; rest < s.to; rest++)
-            total += u[rest] * v[(ptrdiff_t)rest - g];
-        sums[g] += total;
-    }
-}
-
-/* sums[b] += sum_j u[j] v[j - b + oj] over the span, for one row of taps. */
-KR_FOR_EACH_MACHINE
-static void correlate_span(const struct convolution *c, struct span s, const double *u, const double *v,
-                           double *sums)
-{
-    const size_t oj = c->column_offset, width = c->in.width, count = c->out.width;
-    size_t b = 0;
-    for (; b + GROUP <= c->taps.width; b += GROUP) {
-        const struct span all = within(seen_by_all(b, b + GROUP - 1, oj, width, count), s);
-        correlate_group(u, v + oj - b, all, sums + b, GROUP);
-        for (size_t one = b; one < b + GROUP; one++) {
-            const struct span reach = within(seen_by_all(one, one, oj, width, count), s);
-            for (size_t j = reach.from; j < least(reach.to, all.from); j++)
-                sums[one] += u[j] * v[j + oj - one];
-            for (size_t j = all.to > reach.from ? all.to : reach.from; j < reach.to; j++)
-                sums[one] += u[j] * v[j + oj - one];
-        }
-    }
-    for (; b < c->taps.width; b++)
-        correlate_group(u, v + oj - b, within(seen_by_all(b, b, oj, width, count), s), sums + b, 1);
+    return multiply(ctx, c->code, &backward, k, X, Y);
 }
 
 /* Pieces first.. of all output rows of all columns, against row a of the taps. */
@@ -228,9 +164,9 @@ static void correlate_pieces(const struct convolution *c, size_t a, struct span 
         const size_t column = w / (rows * pieces), i = w / pieces % rows, from = w % pieces * PIECE;
         const struct span reach = reached(i, c->row_offset, c->in.height, c->taps.height);
         if (a >= reach.from && a < reach.to)
-            correlate_span(c, (struct span){from, least(from + PIECE, c->out.width)},
-                           U + (column * rows + i) * c->out.width,
-                           V + column * n + (i + c->row_offset - a) * c->in.width, sums);
+            c->code->correlate(c, (struct span){from, least(from + PIECE, c->out.width)},
+                               U + (column * rows + i) * c->out.width,
+                               V + column * n + (i + c->row_offset - a) * c->in.width, sums);
     }
 }
 
@@ -358,6 +294,7 @@ kr_status kr_op_convolution(struct kr_ctx *ctx, enum kr_convolution mode, size_t
     axis(mode, self->in.height, self->taps.height, &self->out.height, &self->row_offset);
     axis(mode, self->in.width, self->taps.width, &self->out.width, &self->column_offset);
     self->values = taps;
+    self->code = best_code();
     *out = (struct kr_op){&convolution, self->out.height * self->out.width, self->in.height * self->in.width,
                           false, self};
     return KR_OK;

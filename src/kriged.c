@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "engine/engine.h"
 
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,19 @@ static bool split_listen(const char *text, char *host, size_t room, int *port)
     return !*end_of_port && value >= 0 && value <= 65535;
 }
 
+/* Posted by the first SIGTERM or SIGINT. A handler and not sigwait, because the threads that OpenBLAS starts
+ * when it is loaded block nothing: a signal may come to one of them, and end the process while nobody waits.
+ */
+static sem_t told_to_end;
+
+static void end_of_service(int signal_number)
+{
+    (void)signal_number;
+    signal(SIGTERM, SIG_DFL); /* a second one ends the process at once */
+    signal(SIGINT, SIG_DFL);
+    sem_post(&told_to_end);
+}
+
 static int serve(int argc, char **argv)
 {
     static const int allowed[] = {KR_FLAG_LISTEN,  KR_FLAG_DATA_DIR, KR_FLAG_WORKERS,
@@ -41,7 +55,7 @@ static int serve(int argc, char **argv)
     struct kr_options o;
     struct kr_ctx ctx;
     char host[256];
-    int port, signal_number;
+    int port;
     sigset_t ends;
     if (kr_options_parse(argc, argv, allowed, false, &o) != KR_EXIT_DONE)
         return KR_EXIT_USAGE;
@@ -51,7 +65,10 @@ static int serve(int argc, char **argv)
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL); /* in every thread: only sigwait below takes them */
+    sem_init(&told_to_end, 0, 0);
+    signal(SIGTERM, end_of_service);
+    signal(SIGINT, end_of_service);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL); /* threads of our own are not interrupted */
     kr_ctx_init(&ctx, 0);
     const struct kr_api_config config = {host, port, o.data_dir, o.workers, o.threads, o.insecure};
     if (kr_api_open(&ctx, &config, &api) != KR_OK)
@@ -59,8 +76,9 @@ static int serve(int argc, char **argv)
     printf("kriged listening on http://%s%s%s:%d\n", strchr(host, ':') ? "[" : "", host,
            strchr(host, ':') ? "]" : "", kr_api_port(api));
     fflush(stdout);
-    sigwait(&ends, &signal_number);
-    pthread_sigmask(SIG_UNBLOCK, &ends, NULL); /* a second one ends the process at once */
+    pthread_sigmask(SIG_UNBLOCK, &ends, NULL);
+    while (sem_wait(&told_to_end) != 0)
+        ; /* interrupted */
     kr_api_close(api);
     kr_ctx_fini(&ctx);
     return KR_EXIT_DONE;

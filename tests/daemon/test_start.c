@@ -70,6 +70,26 @@ START_TEST(insecure)
 }
 END_TEST
 
+/* However soon it comes, whichever thread gets it. */
+START_TEST(told_to_end_at_once)
+{
+    char line[128];
+    for (int i = 0; i < 20; i++) {
+        int out, err;
+        const char *const arguments[] = {
+            "serve", "--listen", "127.0.0.1:0", "--data-dir", own_directory("brief"), NULL};
+        const pid_t pid = spawn_kriged(arguments, &out, &err);
+        struct pollfd in = {.fd = out, .events = POLLIN};
+        ck_assert_int_eq(poll(&in, 1, 10000), 1);
+        ck_assert_int_gt((int)read(out, line, sizeof line - 1), 0);
+        kill(pid, i % 2 ? SIGTERM : SIGINT);
+        ck_assert_int_eq(wait_exit(pid, 10), 0);
+        close(out);
+        close(err);
+    }
+}
+END_TEST
+
 START_TEST(usage)
 {
     static const char *const bad[][3] = {
@@ -108,4 +128,4 @@ START_TEST(directories)
 }
 END_TEST
 
-DAEMON_SUITE("start", one_daemon_a_directory, addresses, insecure, usage, directories)
+DAEMON_SUITE("start", one_daemon_a_directory, addresses, insecure, told_to_end_at_once, usage, directories)

@@ -63,9 +63,15 @@ double kr_nullspace_gamma(const struct kr_nullspace_options *options, size_t ste
 
 /*
  * out = z - (d - LstSq(J, J d - gamma c)) for the proposal z - d, inside the box: lower and upper (n) may be
- * NULL. The proposal is clamped first; a coordinate that the projection would push over a bound is held there
- * and the others are projected again, so that J step = gamma c still holds as long as coordinates are left.
- * Coordinates with equal bounds never move. Cost: one least-squares solve a round, O(m + n) memory.
+ * NULL, z lies between them, out may be proposal. The proposal is clamped first; a coordinate that it brings
+ * to a bound, or that the projection would push over one, is held there and the others are projected (again),
+ * so that J step = gamma c still holds as long as coordinates are left; when none are, those at a bound are
+ * let go once, and after that the step is what the bounds allow. Coordinates with equal bounds never move.
+ *
+ * The mismatch is at most the solver's tolerance times |J d - gamma c|, what was to be removed. Cost: one
+ * least-squares solve and one product a round; rounds: 1 without bounds, usually 2 or 3 with them, 2 n + 2 at
+ * most. Memory: a few n-vectors, whatever m and the iterations. NON_FINITE for c, a proposal or products that
+ * are not finite.
  */
 kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_options *options, size_t step,
                               const struct kr_op *J, const double *c, const double *lower,

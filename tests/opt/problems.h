@@ -19,6 +19,20 @@ struct problem {
     double start[MOST], lower[MOST], upper[MOST], optimum[MOST];
 };
 
+/* Sets a real option by its name. */
+static inline void set_option(const struct kr_optimizer_type *type, void *options, const char *name,
+                              double value)
+{
+    const struct kr_schema *schema = type->base.options;
+    for (size_t i = 0; i < schema->count; i++)
+        if (strcmp(schema->fields[i].name, name) == 0) {
+            ck_assert_int_eq(schema->fields[i].kind, KR_KIND_REAL);
+            *(double *)((char *)options + schema->fields[i].offset) = value;
+            return;
+        }
+    ck_abort_msg("%s has no option %s", type->base.name, name);
+}
+
 struct run {
     const struct kr_optimizer_type *type;
     void *options;

@@ -2,17 +2,6 @@
 
 static struct kr_ctx ctx;
 
-/* The members that the tests set, at the place that the row's schema gives them. */
-static void set(const struct kr_optimizer_type *type, void *options, const char *name, double value)
-{
-    for (size_t i = 0; i < type->base.options->count; i++)
-        if (strcmp(type->base.options->fields[i].name, name) == 0) {
-            *(double *)((char *)options + type->base.options->fields[i].offset) = value;
-            return;
-        }
-    ck_abort_msg("no option %s", name);
-}
-
 static const struct kr_optimizer_type *gradient_descent(void **options, double rate, double momentum)
 {
     struct kr_variant variant;
@@ -20,8 +9,8 @@ static const struct kr_optimizer_type *gradient_descent(void **options, double r
     ck_assert_int_eq(kr_variant_init(&ctx, &kr_optimizer_registry, "gradient_descent", &variant), KR_OK);
     const struct kr_optimizer_type *type = (const struct kr_optimizer_type *)variant.type;
     *options = variant.options;
-    set(type, *options, "learning_rate", rate);
-    set(type, *options, "momentum", momentum);
+    set_option(type, *options, "learning_rate", rate);
+    set_option(type, *options, "momentum", momentum);
     return type;
 }
 

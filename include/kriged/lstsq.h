@@ -152,7 +152,10 @@ kr_status kr_lstsq_solve_t(struct kr_ctx *ctx, const struct kr_lstsq *problem, s
  *                      lambda_bar = -2 lambda <W, x>
  *
  * A term whose factor (r, or xbar - A'bbar) is zero to the tolerance costs no solve: tall of full rank 2
- * solves, wide of full rank 2, square 1, rank-deficient 3, damped 1 to 2.
+ * solves, wide of full rank 2, square 1, rank-deficient 3. Damped: 1, and like an undamped problem of the
+ * same shape (square 2) where lambda is below about a tenth of the smallest singular value. The value's error
+ * is an estimate as good as the backward solve: undamped, give it a backward tolerance 100 times below the
+ * forward one; damped, it is right to some per cent at equal ones, and value_bound bounds what it misses.
  */
 kr_status kr_lstsq_pull(struct kr_ctx *ctx, const struct kr_lstsq *problem, size_t k, const double *X,
                         const double *R, const double *X_bar, double *B_bar, double *grad,
@@ -160,7 +163,7 @@ kr_status kr_lstsq_pull(struct kr_ctx *ctx, const struct kr_lstsq *problem, size
 
 /*
  * Forward mode: X_dot (n x k) along the tangents A_dot (an operator of A's shape, or NULL), B_dot (m x k, or
- * NULL) and damping_dot. Any shape and rank (locally constant), damped or not: 1 to 4 solves.
+ * NULL) and damping_dot. Any shape and rank (locally constant), damped or not: 1 to 3 solves.
  */
 kr_status kr_lstsq_push(struct kr_ctx *ctx, const struct kr_lstsq *problem, size_t k, const double *X,
                         const double *R, const struct kr_op *A_dot, const double *B_dot, double damping_dot,

@@ -1,0 +1,64 @@
+/* What both derivatives of the least-squares operator need; private to this layer. */
+#ifndef KR_SOLVE_LSTSQ_DUAL_H
+#define KR_SOLVE_LSTSQ_DUAL_H
+
+#include "kriged/lstsq.h"
+
+/* The same problem with the tolerance of the backward solves in both directions. */
+struct kr_lstsq_backward {
+    struct kr_lstsq problem;
+    struct kr_lstsq_options options;
+};
+/* `out` must stay where it is: its problem points to its options. */
+void kr_lstsq_backward(const struct kr_lstsq *problem, struct kr_lstsq_backward *out);
+
+/* The worst column of a solve: what the tests below measure against. */
+struct kr_lstsq_scale {
+    double norm, condition;
+};
+struct kr_lstsq_scale kr_lstsq_scale_of(size_t k, const struct kr_lstsq_column *columns);
+
+/* Has every column |r| <= 10 (btol |c| + atol |A||u|), as the residual of a compatible system c = A u has?
+ * C, R: rows x k; U: cols x k. */
+bool kr_lstsq_is_zero(double atol, double btol, double norm, size_t k, size_t rows, const double *R,
+                      const double *C, size_t cols, const double *U);
+
+/* Is lambda^2 a number to divide by? If not, the problem is an undamped one. */
+bool kr_lstsq_is_damped(const struct kr_lstsq *problem);
+
+/*
+ * One half of a damped problem. With M = A or A' (rows x cols), a computed u ~ LstSq(M, c, lambda) and its
+ * measured residual r = c - M u, the dual solution w = (M M' + lambda^2 I)^-1 c is
+ *
+ *     w = r / lambda^2 + LstSq(M', u - M' r / lambda^2, lambda)
+ *
+ * exactly, whatever the error of u. The gap u - M' r / lambda^2 is 0 when u is exact and costs one product;
+ * the solve is needed where lambda is so small that the rounding or the tolerance of r matters.
+ */
+struct kr_lstsq_dual {
+    const struct kr_lstsq *problem; /* with the backward tolerance */
+    bool transposed;                /* M = A' */
+    size_t rows, cols, k;
+    const double *C, *U, *R; /* rows x k, cols x k, rows x k */
+    double *W, *gap;         /* rows x k, cols x k */
+    struct kr_lstsq_scale scale;
+    double atol, btol; /* of the solve that gave u */
+    bool exact;        /* the gap does not matter, or has been closed */
+};
+/* W = R / lambda^2 and the gap. C and R are borrowed. */
+kr_status kr_lstsq_dual_open(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
+                             struct kr_lstsq_report *report) KR_MUST_CHECK;
+/* Is w more than M'^+ u, so that it has a part in directions that M (nearly) annihilates? */
+bool kr_lstsq_dual_has_null_part(const struct kr_lstsq_dual *dual);
+/* Closes the gap: one solve. The gap becomes U - M'W of the new W, the error of U. */
+kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
+                              struct kr_lstsq_report *report) KR_MUST_CHECK;
+
+/* U -= gap, in columns where the gap is more than the rounding of M'W: then U = M'W. */
+void kr_lstsq_dual_correct(const struct kr_lstsq_dual *dual, double *U);
+
+/* Y = A X or A' X, counted. */
+kr_status kr_lstsq_product(struct kr_ctx *ctx, const struct kr_lstsq *problem, bool transposed, size_t k,
+                           const double *X, double *Y, struct kr_lstsq_report *report) KR_MUST_CHECK;
+
+#endif

@@ -257,8 +257,8 @@ kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
                                    double *J) KR_MUST_CHECK;
 /* Bytes that an evaluation takes from the arena at most, with that solver and so many constraints; `variance`
  * where it is asked for or a constraint needs it. */
-size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, bool variance,
-                          size_t constraints);
+size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
+                          bool variance, size_t constraints);
 /* MEMORY_LIMIT, with the numbers, when an evaluation would not fit into the context's budget. */
 kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance,
                             size_t constraints) KR_MUST_CHECK;

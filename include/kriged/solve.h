@@ -27,7 +27,7 @@ enum kr_stop {
 extern const char *const kr_stop_names[];
 
 extern const struct kr_registry kr_solver_registry;         /* rows are struct kr_solver_type */
-extern const struct kr_registry kr_preconditioner_registry; /* "auto" and "none" so far */
+extern const struct kr_registry kr_preconditioner_registry; /* "auto" and struct kr_preconditioner_type */
 extern const char *const kr_precision_names[];
 
 #define KR_SOLVER_FIELDS(F, S)                                                                               \
@@ -44,23 +44,79 @@ extern const char *const kr_precision_names[];
       "time of one evaluation at most; absent: no limit")
 KR_DECLARE(kr_solver_options, KR_SOLVER_FIELDS);
 
+/* rank 0: by size and memory. A rank above n counts as n. */
+#define KR_PIVOTED_CHOLESKY_FIELDS(F, S)                                                                     \
+    F(S, INT, rank, _, "0", 0, 1e6, 0, "columns of the matrix at most; 0: by size and memory")
+KR_DECLARE(kr_pivoted_cholesky_options, KR_PIVOTED_CHOLESKY_FIELDS);
+
+enum kr_nystrom_select { KR_NYSTROM_UNIFORM, KR_NYSTROM_PROJECTION };
+extern const char *const kr_nystrom_select_names[];
+
+#define KR_NYSTROM_FIELDS(F, S)                                                                              \
+    F(S, INT, rank, _, "0", 0, 1e6, 0, "columns or projections; 0: by size and memory")                      \
+    F(S, CHOICE, select, kr_nystrom_select, "uniform", 0, 0, 0,                                              \
+      "uniform: random columns; projection: products with random vectors, dearer and closer")                \
+    F(S, SEED, seed, _, "0", 0, 9007199254740991, 0, "seed of the draw")
+KR_DECLARE(kr_nystrom_options, KR_NYSTROM_FIELDS);
+
 /* What the solves of one evaluation did, added up; residual is the largest of any column. */
 #define KR_SOLVE_REPORT_FIELDS(F, S)                                                                         \
     F(S, TEXT, type, _, NULL, 0, 0, 0, "method used")                                                        \
     F(S, TEXT, reason, _, NULL, 0, 0, 0, "why this method")                                                  \
+    F(S, TEXT, preconditioner, _, NULL, 0, 0, KR_OMIT, "preconditioner used; absent: the method takes none") \
+    F(S, INT, rank, _, "0", 0, 1e15, 0, "columns of the preconditioner's factor")                            \
+    F(S, TEXT, preconditioner_reason, _, NULL, 0, 0, KR_OMIT, "why this preconditioner")                     \
     F(S, CHOICE, stop, kr_stop, "none", 0, 0, 0, "how the least successful solve ended")                     \
     F(S, INT, iterations, _, "0", 0, 1e15, 0, "iterations (0 for cholesky)")                                 \
     F(S, REAL, residual, _, "0", 0, 1e308, 0, "largest true |b - A x|/|b| of any column")                    \
     F(S, INT, products, _, "0", 0, 1e15, 0, "columns multiplied by the matrix")                              \
-    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time in solves")
+    F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time in solves and in what they need: factors, preconditioners")
 KR_DECLARE(kr_solve_report, KR_SOLVE_REPORT_FIELDS);
+
+/*
+ * A symmetric positive definite P ~ A whose inverse is cheap. P^-1 is in double and symmetric to rounding.
+ * For A = B + diag(D) (kr_op_shifted) with D > 0, pivoted_cholesky and nystrom have P <= A: all eigenvalues
+ * of P^-1 A are at least 1, so r'P^-1 r bounds r'A^-1 r from above.
+ */
+struct kr_preconditioner {
+    const struct kr_preconditioner_type *type;
+    size_t n, rank;
+    size_t products; /* columns multiplied by A to make it */
+    const char *reason;
+    void *state;
+};
+
+struct kr_preconditioner_type {
+    struct kr_type base;
+    ptrdiff_t rank; /* offset of the rank in its options; -1 = has none */
+    size_t (*bytes)(size_t n, size_t rank);
+    /* Nothing numerical fails: an A that is not positive definite or not finite gives some P, and the solver
+     * sees what A is. `rank` is what to aim at, from 1 to n. Sets rank, products, state; reason where the
+     * plan had to change. NULL: P = I. */
+    kr_status (*open)(struct kr_ctx *, const void *options, size_t rank, const struct kr_op *A,
+                      struct kr_preconditioner *out);
+    kr_status (*apply)(struct kr_ctx *, const struct kr_preconditioner *, size_t k, const double *R,
+                       double *Z);
+};
+
+/* Memory from the arena. `auto` decides from n, the memory and what A can answer. A is borrowed while
+ * opening. */
+kr_status kr_preconditioner_open(struct kr_ctx *ctx, const struct kr_variant *options, const struct kr_op *A,
+                                 struct kr_preconditioner *out) KR_MUST_CHECK;
+/* Z = P^-1 R for k columns (n x k), not in place. 4 n rank k flops. */
+kr_status kr_preconditioner_apply(struct kr_ctx *ctx, const struct kr_preconditioner *P, size_t k,
+                                  const double *R, double *Z) KR_MUST_CHECK;
+/* Memory that opening takes at most, within `budget` (0 = unlimited) where the rank is free. */
+size_t kr_preconditioner_bytes(const struct kr_variant *options, size_t n, size_t budget);
 
 struct kr_solver;
 
 struct kr_solver_type {
     struct kr_type base;
-    size_t (*bytes)(size_t n, size_t k); /* memory for k right-hand sides at a time, A itself not counted */
+    size_t (*bytes)(size_t n, size_t k); /* memory for k right-hand sides at a time, A itself and its
+                                            preconditioner not counted */
     size_t columns;                      /* right-hand sides at a time at most */
+    bool preconditioned;                 /* a preconditioner is opened for it */
     kr_status (*open)(struct kr_ctx *, struct kr_solver *); /* NULL = nothing to prepare */
     /*
      * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is
@@ -75,7 +131,9 @@ struct kr_solver {
     const struct kr_solver_type *type;
     const struct kr_solver_options *options;
     struct kr_op A; /* its parts are borrowed */
+    struct kr_preconditioner P;
     const char *reason;
+    struct kr_solve_report *opening; /* what opening cost; goes into the first report */
     void *state;
 };
 

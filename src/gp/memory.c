@@ -9,8 +9,8 @@
 
 #define MIB (1024.0 * 1024.0)
 
-size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, bool variance,
-                          size_t constraints)
+size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
+                          bool variance, size_t constraints)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     const size_t n = gp->train.n, m = gp->validation.n,
@@ -19,8 +19,10 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const size_t tiles = 16 * (KR_TILE * KR_TILE + kr_kernel_scratch(gp->kernel));
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
     const size_t heads = (1 + constraints) * (3 * n + 2 * m + 16); /* u, its solve, the adjoints */
+    const size_t preconditioner =
+        solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + tiles + lanes + heads) +
-           solver->bytes(n, together > 1 + constraints ? together : 1 + constraints);
+           solver->bytes(n, together > 1 + constraints ? together : 1 + constraints) + preconditioner;
 }
 
 kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance, size_t constraints)
@@ -28,7 +30,7 @@ kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool var
     const char *reason;
     const struct kr_solver_type *solver =
         kr_solver_choose(&gp->spec->solver, gp->train.n, ctx->budget, &reason);
-    const size_t needed = ctx->used + kr_objective_bytes(gp, solver, variance, constraints);
+    const size_t needed = ctx->used + kr_objective_bytes(gp, solver, ctx->budget, variance, constraints);
     if (!ctx->budget || needed <= ctx->budget)
         return KR_OK;
     return kr_fail(ctx, KR_MEMORY_LIMIT, "/solver/memory_bytes",

@@ -201,33 +201,43 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
     return kr_poll(ctx);
 }
 
-/* K(X, z_j) for some j: the columns' points are gathered, then it is a fill. A gathered point has lost its
- * identity, which only k(x, x) depends on (`white`): in a Gram matrix that entry is set from the point
- * itself. */
+/* Rows i.. of K(X, z_j) for some j, from tiles of K(Z, X): their rows are runs of the columns. */
+static void column_rows(const struct kernel_op *self, const struct kr_points *some, size_t i, double *memory,
+                        double *out)
+{
+    for (size_t j = 0; j < some->n; j += KR_TILE) {
+        struct kr_tile tile = tile_at(some, &self->x, j, i);
+        self->kernel->type->eval(self->kernel, self->theta, &tile, memory, memory + KR_TILE * KR_TILE);
+        for (size_t r = 0; r < tile.m; r++)
+            memcpy(out + (j + r) * self->x.n + i, memory + r * tile.n, tile.n * sizeof *out);
+    }
+}
+
+/* A gathered point has lost its identity, which only k(x, x) depends on (`white`): in a Gram matrix that
+ * entry is set from the point itself. */
 static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count, const size_t *index,
                          double *out)
 {
     const struct kernel_op *self = op->self;
-    const size_t d = self->z.d;
-    double *points;
+    const size_t d = self->z.d, blocks = blocks_of(op->rows);
+    double *points, *memory;
     struct kr_mark mark = kr_mark(ctx);
-    if (count == 0)
-        return KR_OK;
-    KR_ALLOC(ctx, points, count * d);
+    KR_ALLOC(ctx, points, count * d + 1);
+    KR_TRY(thread_memory(ctx, self, &memory));
     for (size_t k = 0; k < d; k++)
         for (size_t c = 0; c < count; c++)
             points[k * count + c] = self->z.x[k * self->z.ld + index[c]];
-    const struct kernel_op some = {self->kernel, self->theta, self->x, {count, d, count, points}};
-    const struct kr_op view = {op->type, op->rows, count, false, &some};
-    KR_TRY(fill(ctx, &view, out));
-    double *scratch;
-    KR_ALLOC(ctx, scratch, kr_kernel_scratch(self->kernel));
+    const struct kr_points some = {count, d, count, points};
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads) if (count * op->rows > 4096)
+    for (size_t b = 0; b < blocks; b++)
+        if (!kr_due(ctx))
+            column_rows(self, &some, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self), out);
     for (size_t c = 0; op->symmetric && c < count; c++) {
         const struct kr_points point = {1, d, self->x.ld, self->x.x + index[c]};
-        kr_kernel_diagonal(self->kernel, self->theta, &point, scratch, out + c * op->rows + index[c]);
+        kr_kernel_diagonal(self->kernel, self->theta, &point, memory, out + c * op->rows + index[c]);
     }
     kr_release(ctx, mark);
-    return KR_OK;
+    return kr_poll(ctx);
 }
 
 /* Of K(X, X) in O(n d); of a square K(X, Z) from the tiles on the diagonal. */

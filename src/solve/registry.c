@@ -13,9 +13,19 @@ static const struct kr_type *const rows[] = {
 
 const struct kr_registry kr_solver_registry = {"solver", rows};
 
-static const struct kr_type automatic = {"auto", "chosen by the solver; at present none", NULL};
-static const struct kr_type none = {"none", "no preconditioner", NULL};
-static const struct kr_type *const preconditioners[] = {&automatic, &none, NULL};
+#define KR_PRECONDITIONER(name) extern const struct kr_preconditioner_type kr_preconditioner_##name;
+#include "solve/preconditioners.def"
+#undef KR_PRECONDITIONER
+
+extern const struct kr_type kr_preconditioner_automatic;
+const struct kr_type kr_preconditioner_automatic = {
+    "auto", "chosen by size, memory and what the matrix can answer", NULL};
+
+static const struct kr_type *const preconditioners[] = {&kr_preconditioner_automatic,
+#define KR_PRECONDITIONER(name) &kr_preconditioner_##name.base,
+#include "solve/preconditioners.def"
+#undef KR_PRECONDITIONER
+                                                        NULL};
 const struct kr_registry kr_preconditioner_registry = {"preconditioner", preconditioners};
 
 const char *const kr_precision_names[] = {"auto", "double", NULL};

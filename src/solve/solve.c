@@ -38,9 +38,17 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
 {
     if (A->rows != A->cols)
         return kr_fail(ctx, KR_INVALID, "", "the system must be square, got %zu x %zu", A->rows, A->cols);
+    const double start = kr_seconds();
     *out = (struct kr_solver){.options = options, .A = *A};
     out->type = kr_solver_choose(options, A->rows, ctx->budget, &out->reason);
-    return out->type->open ? out->type->open(ctx, out) : KR_OK;
+    KR_ALLOC(ctx, out->opening, 1);
+    if (out->type->preconditioned)
+        KR_TRY(kr_preconditioner_open(ctx, &options->preconditioner, A, &out->P));
+    if (out->type->open)
+        KR_TRY(out->type->open(ctx, out));
+    out->opening->products = out->P.products;
+    out->opening->seconds = kr_seconds() - start;
+    return KR_OK;
 }
 
 /* The columns of one group that still need work. */
@@ -183,6 +191,14 @@ kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, si
     struct kr_mark mark = kr_mark(ctx);
     report->type = solver->type->base.name;
     report->reason = solver->reason;
+    if (solver->P.type) {
+        report->preconditioner = solver->P.type->base.name;
+        report->preconditioner_reason = solver->P.reason;
+        report->rank = solver->P.rank;
+    }
+    report->products += solver->opening->products;
+    report->seconds += solver->opening->seconds;
+    *solver->opening = (struct kr_solve_report){0};
     KR_TRY(group_memory(ctx, n, most, &g));
     for (size_t first = 0; first < k; first += most) {
         enum kr_stop stop;

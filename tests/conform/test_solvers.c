@@ -1,6 +1,6 @@
 /*
- * What every solver owes: known solutions, a report that says what was measured, stops as facts, a
- * derivative, and the same bits for any number of threads.
+ * What every solver owes, with every preconditioner that it takes: known solutions, a report that says what
+ * was measured, stops as facts, a derivative, and the same bits for any number of threads.
  */
 #include "../solve/systems.h"
 
@@ -30,25 +30,58 @@ static const struct behaviour *behaviour_of(const char *name)
     return NULL;
 }
 
-#define EACH_SOLVER(ctx, solver)                                                                             \
+struct method {
+    const struct kr_type *solver;
+    struct kr_variant preconditioner;
+    char name[64];
+};
+
+/* All pairs of a solver and a preconditioner that it takes; NULL after the last. */
+static const struct method *const *methods(struct kr_ctx *ctx)
+{
+    const struct method **list = kr_alloc(ctx, 64, sizeof *list);
+    size_t count = 0;
+    for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++)
+        for (const struct kr_type *const *with = kr_preconditioner_registry.rows; *with; with++) {
+            struct method *m = kr_alloc(ctx, 1, sizeof *m);
+            m->solver = *row;
+            OK(kr_variant_init(ctx, &kr_preconditioner_registry, (*with)->name, &m->preconditioner));
+            snprintf(m->name, sizeof m->name, "%s with %s", (*row)->name, (*with)->name);
+            list[count++] = m;
+            ck_assert_uint_lt(count, 64);
+            if (!((const struct kr_solver_type *)*row)->preconditioned)
+                break;
+        }
+    return list;
+}
+
+#define EACH_METHOD(ctx, m)                                                                                  \
     struct kr_ctx context_, *ctx = &context_;                                                                \
     kr_ctx_init(ctx, 0);                                                                                     \
     ctx->threads = 1; /* small systems: threads would only wait for each other */                            \
-    for (const struct kr_type *const *row_ = kr_solver_registry.rows, *solver; (solver = *row_); row_++)
+    const struct method *m;                                                                                  \
+    for (const struct method *const *row_ = methods(ctx); (m = *row_); row_++)
+
+static void set_up(struct kr_ctx *ctx, const struct method *m, size_t n, size_t k, const double *eigenvalues,
+                   double rtol, struct problem *p)
+{
+    prepare(ctx, m->solver, n, k, eigenvalues, rtol, p);
+    p->options.preconditioner = m->preconditioner;
+}
 
 START_TEST(known_solutions)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         for (double condition = 1e2; condition < 2e6; condition *= 1e2) {
             struct problem p;
             const size_t n = 200;
-            char name[64];
-            snprintf(name, sizeof name, "%s, condition %g", solver->name, condition);
-            prepare(ctx, solver, n, 4, spectrum(ctx, n, condition), 1e-10, &p);
+            char name[128];
+            snprintf(name, sizeof name, "%s, condition %g", m->name, condition);
+            set_up(ctx, m, n, 4, spectrum(ctx, n, condition), 1e-10, &p);
             solve(ctx, &p);
             check_residual(&p, name);
-            if (condition > behaviour_of(solver->name)->condition) {
+            if (condition > behaviour_of(m->solver->name)->condition) {
                 ck_assert_int_eq(p.report.stop, KR_STOP_ITERATIONS);
                 ck_assert(!kr_solve_converged(&p.report));
                 continue;
@@ -56,8 +89,8 @@ START_TEST(known_solutions)
             ck_assert_msg(p.report.residual <= 1e-10 && p.report.stop == KR_STOP_RTOL, "%s: %g, %s", name,
                           p.report.residual, kr_stop_names[p.report.stop]);
             ck_assert(kr_solve_converged(&p.report));
-            ck_assert_str_eq(p.report.type, solver->name);
-            ck_assert_int_eq(behaviour_of(solver->name)->iterates, p.report.iterations > 0);
+            ck_assert_str_eq(p.report.type, m->solver->name);
+            ck_assert_int_eq(behaviour_of(m->solver->name)->iterates, p.report.iterations > 0);
             ck_assert_uint_ge(p.report.products, p.k);
             for (size_t c = 0; c < p.k; c++) {
                 double error = 0, *x = p.X + c * n;
@@ -76,16 +109,16 @@ END_TEST
 /* More right-hand sides than a method takes at a time. */
 START_TEST(groups_of_columns)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct problem p;
-        const size_t n = 12, k = ((const struct kr_solver_type *)solver)->columns + 3;
-        prepare(ctx, solver, n, k, spectrum(ctx, n, 50), 1e-12, &p);
+        const size_t n = 12, k = ((const struct kr_solver_type *)m->solver)->columns + 3;
+        set_up(ctx, m, n, k, spectrum(ctx, n, 50), 1e-12, &p);
         solve(ctx, &p);
-        check_residual(&p, solver->name);
+        check_residual(&p, m->name);
         ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
         for (size_t i = 0; i < n * k; i++)
-            CLOSE(p.X[i], p.truth[i], 10, 1e-10, "%s, entry %zu", solver->name, i);
+            CLOSE(p.X[i], p.truth[i], 10, 1e-10, "%s, entry %zu", m->name, i);
     }
     kr_ctx_fini(ctx);
 }
@@ -93,10 +126,10 @@ END_TEST
 
 START_TEST(nothing_to_solve)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct problem p;
-        prepare(ctx, solver, 20, 2, spectrum(ctx, 20, 10), 1e-8, &p);
+        set_up(ctx, m, 20, 2, spectrum(ctx, 20, 10), 1e-8, &p);
         memset(p.B, 0, 40 * sizeof *p.B);
         solve(ctx, &p);
         ck_assert_int_eq(p.report.stop, KR_STOP_ZERO);
@@ -111,14 +144,14 @@ END_TEST
 
 START_TEST(the_iteration_limit_is_a_fact)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct problem p;
-        prepare(ctx, solver, 100, 3, spectrum(ctx, 100, 1e4), 1e-10, &p);
+        set_up(ctx, m, 100, 3, spectrum(ctx, 100, 1e4), 1e-10, &p);
         p.options.max_iterations = 5;
         solve(ctx, &p);
-        check_residual(&p, solver->name);
-        if (!behaviour_of(solver->name)->iterates) {
+        check_residual(&p, m->name);
+        if (!behaviour_of(m->solver->name)->iterates) {
             ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
             continue;
         }
@@ -134,15 +167,14 @@ END_TEST
 /* An rtol that double precision cannot give: the stop says so, and the residual is near it. */
 START_TEST(the_limit_of_double_precision)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct problem p;
-        prepare(ctx, solver, 100, 2, spectrum(ctx, 100, 1e3), 1e-17, &p);
+        set_up(ctx, m, 100, 2, spectrum(ctx, 100, 1e3), 1e-17, &p);
         solve(ctx, &p);
-        check_residual(&p, solver->name);
-        ck_assert_msg(p.report.stop == KR_STOP_PRECISION, "%s: %s", solver->name,
-                      kr_stop_names[p.report.stop]);
-        ck_assert_msg(p.report.residual < 1e-11, "%s: %g", solver->name, p.report.residual);
+        check_residual(&p, m->name);
+        ck_assert_msg(p.report.stop == KR_STOP_PRECISION, "%s: %s", m->name, kr_stop_names[p.report.stop]);
+        ck_assert_msg(p.report.residual < 1e-11, "%s: %g", m->name, p.report.residual);
         ck_assert(kr_solve_converged(&p.report));
     }
     kr_ctx_fini(ctx);
@@ -151,26 +183,25 @@ END_TEST
 
 START_TEST(matrices_that_are_not_positive_definite)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
-        const struct behaviour *behaviour = behaviour_of(solver->name);
+        const struct behaviour *behaviour = behaviour_of(m->solver->name);
         double *w = spectrum(ctx, 40, 10);
         struct kr_solver opened;
         struct problem p;
         w[3] = -0.5;
-        prepare(ctx, solver, 40, 1, w, 1e-10, &p);
+        set_up(ctx, m, 40, 1, w, 1e-10, &p);
         kr_status status = kr_solver_open(ctx, &p.options, &p.op, &opened);
-        ck_assert_msg(status == behaviour->open, "%s: %d", solver->name, status);
+        ck_assert_msg(status == behaviour->open, "%s: %d", m->name, status);
         if (status != KR_OK) {
             ck_assert_ptr_nonnull(strstr(ctx->error.detail, "pivot"));
             kr_ctx_clear_error(ctx);
             continue;
         }
         OK(kr_solver_solve(ctx, &opened, 1, p.B, NULL, p.X, p.residual, &p.report));
-        ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", solver->name,
-                      kr_stop_names[p.report.stop]);
+        ck_assert_msg(p.report.stop == (int)behaviour->stop, "%s: %s", m->name, kr_stop_names[p.report.stop]);
         ck_assert_int_eq(kr_solve_converged(&p.report), behaviour->stop == KR_STOP_RTOL);
-        check_residual(&p, solver->name);
+        check_residual(&p, m->name);
     }
     kr_ctx_fini(ctx);
 }
@@ -178,15 +209,15 @@ END_TEST
 
 START_TEST(matrices_that_are_not_finite)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct kr_solver opened;
         struct problem p;
-        prepare(ctx, solver, 40, 1, spectrum(ctx, 40, 10), 1e-10, &p);
+        set_up(ctx, m, 40, 1, spectrum(ctx, 40, 10), 1e-10, &p);
         p.A[7 + 7 * 40] = NAN;
         if (kr_solver_open(ctx, &p.options, &p.op, &opened) == KR_OK) {
             OK(kr_solver_solve(ctx, &opened, 1, p.B, NULL, p.X, p.residual, &p.report));
-            ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", solver->name,
+            ck_assert_msg(p.report.stop == KR_STOP_BREAKDOWN, "%s: %s", m->name,
                           kr_stop_names[p.report.stop]);
             ck_assert(!kr_solve_converged(&p.report));
         }
@@ -198,11 +229,11 @@ END_TEST
 
 START_TEST(cancelling_is_a_failure)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct kr_solver opened;
         struct problem p;
-        prepare(ctx, solver, 60, 2, spectrum(ctx, 60, 10), 1e-10, &p);
+        set_up(ctx, m, 60, 2, spectrum(ctx, 60, 10), 1e-10, &p);
         OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
         kr_cancel(ctx);
         ck_assert_int_eq(kr_solver_solve(ctx, &opened, 2, p.B, NULL, p.X, NULL, &p.report), KR_CANCELLED);
@@ -237,12 +268,12 @@ static double through_solve(void *self, double value)
 
 START_TEST(pulls_are_derivatives)
 {
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         const size_t n = 10, k = 3;
         struct kr_solver opened;
         struct problem p;
-        prepare(ctx, solver, n, k, spectrum(ctx, n, 20), 1e-14, &p);
+        set_up(ctx, m, n, k, spectrum(ctx, n, 20), 1e-14, &p);
         solve(ctx, &p);
         OK(kr_solver_open(ctx, &p.options, &p.op, &opened));
         double *X_bar = normal(ctx, n * k, 7), *B_bar = kr_alloc(ctx, n * k, sizeof *B_bar);
@@ -255,12 +286,12 @@ START_TEST(pulls_are_derivatives)
             scale = fmax(scale, fabs(grad[e]));
         for (size_t e = 0; e < n * n; e++) {
             struct through t = {&p, X_bar, p.A, p.B, &p.A[e]};
-            CLOSE(grad[e], derivative(through_solve, &t, p.A[e]), scale, 1e-8, "%s, A %zu", solver->name, e);
+            CLOSE(grad[e], derivative(through_solve, &t, p.A[e]), scale, 1e-8, "%s, A %zu", m->name, e);
         }
         for (size_t e = 0; e < n * k; e++) {
             struct through t = {&p, X_bar, p.A, p.B, &p.B[e]};
             CLOSE(B_bar[e], derivative(through_solve, &t, p.B[e]), fabs(B_bar[e]) + 1, 1e-8, "%s, B %zu",
-                  solver->name, e);
+                  m->name, e);
         }
     }
     kr_ctx_fini(ctx);
@@ -271,7 +302,7 @@ END_TEST
 START_TEST(same_bits_with_any_number_of_threads)
 {
     enum { N = 300, K = 3 };
-    EACH_SOLVER(ctx, solver)
+    EACH_METHOD(ctx, m)
     {
         struct kr_dataset data = small_data(ctx, N, true, 3);
         struct kr_points x = {N, FEATURES, N, data.x};
@@ -285,7 +316,8 @@ START_TEST(same_bits_with_any_number_of_threads)
         OK(kr_op_kernel(ctx, kernel, theta, &x, NULL, &gram));
         OK(kr_op_shift(ctx, &gram, theta, 4, data.noise_variance, &noisy));
         OK(kr_schema_init(ctx, &kr_solver_options_schema, &p.options));
-        p.options.type = solver;
+        p.options.type = m->solver;
+        p.options.preconditioner = m->preconditioner;
         p.options.rtol = 1e-4;
         for (int t = 0; t < 3; t++) {
             struct kr_solver opened;

@@ -32,7 +32,8 @@ START_TEST(members)
     json_t *reply = gradient(request_of(60, 2, rbf));
     MEMBERS(reply, "loss", "value_error", "value_bound", "penalty", "parameters", "metrics",
             "clamped_variances", "solver", "request");
-    MEMBERS(at(reply, "/solver"), "type", "reason", "stop", "iterations", "residual", "products", "seconds");
+    MEMBERS(at(reply, "/solver"), "type", "reason", "rank", "stop", "iterations", "residual", "products",
+            "seconds");
     ck_assert_str_eq(text_at(reply, "/solver/type"), "cholesky");
     ck_assert_str_eq(text_at(reply, "/solver/stop"), "rtol");
     ck_assert_double_lt(number_at(reply, "/solver/residual"), 1e-8);
@@ -180,22 +181,42 @@ END_TEST
 
 START_TEST(solvers_agree)
 {
+    static const char *const solvers[] = {
+        "{'type': 'cg', 'rtol': 1e-10}",
+        "{'type': 'cg', 'rtol': 1e-10, 'preconditioner': {'type': 'none'}}",
+        "{'type': 'cg', 'rtol': 1e-10, 'preconditioner': {'type': 'jacobi'}}",
+        "{'type': 'cg', 'rtol': 1e-10, 'preconditioner': {'type': 'pivoted_cholesky', 'rank': 20}}",
+        "{'type': 'cg', 'rtol': 1e-10, 'preconditioner': {'type': 'nystrom', 'rank': 20, 'seed': 7}}",
+        "{'type': 'cg', 'rtol': 1e-10, 'preconditioner': {'type': 'nystrom', 'rank': 20, 'select': "
+        "'projection'}}"};
     json_t *request = with(request_of(200, 2, rich), "/solver", "{'type': 'cholesky'}");
-    json_t *direct = gradient(request),
-           *iterative = gradient(with(request, "/solver", "{'type': 'cg', 'rtol': 1e-10}"));
+    json_t *direct = gradient(request);
+    double largest = 0, without = 0;
     ck_assert_str_eq(text_at(direct, "/solver/type"), "cholesky");
-    ck_assert_str_eq(text_at(iterative, "/solver/type"), "cg");
-    ck_assert_double_gt(number_at(iterative, "/solver/iterations"), 1);
-    ck_assert_double_gt(number_at(iterative, "/solver/products"), number_at(iterative, "/solver/iterations"));
-    ck_assert_double_le(number_at(iterative, "/solver/residual"), 1e-10);
-    ck_assert_double_eq_tol(number_at(iterative, "/loss"), number_at(direct, "/loss"),
-                            1e-6 * fabs(number_at(direct, "/loss")));
-    double largest = 0;
     for (int p = 0; p < 8; p++)
         largest = fmax(largest, fabs(number_at(direct, text("/parameters/%d/gradient", p))));
-    for (int p = 0; p < 8; p++)
-        ck_assert_double_eq_tol(number_at(iterative, text("/parameters/%d/gradient", p)),
-                                number_at(direct, text("/parameters/%d/gradient", p)), 1e-6 * largest);
+    for (size_t i = 0; i < sizeof solvers / sizeof *solvers; i++) {
+        json_t *iterative = gradient(with(request, "/solver", solvers[i]));
+        ck_assert_str_eq(text_at(iterative, "/solver/type"), "cg");
+        ck_assert_double_gt(number_at(iterative, "/solver/iterations"), 1);
+        ck_assert_double_gt(number_at(iterative, "/solver/products"),
+                            number_at(iterative, "/solver/iterations"));
+        ck_assert_double_le(number_at(iterative, "/solver/residual"), 1e-10);
+        ck_assert_double_eq_tol(number_at(iterative, "/loss"), number_at(direct, "/loss"),
+                                1e-6 * fabs(number_at(direct, "/loss")));
+        for (int p = 0; p < 8; p++)
+            ck_assert_double_eq_tol(number_at(iterative, text("/parameters/%d/gradient", p)),
+                                    number_at(direct, text("/parameters/%d/gradient", p)), 1e-6 * largest);
+        if (i == 0)
+            continue;
+        ck_assert_str_eq(text_at(iterative, "/solver/preconditioner"),
+                         text_at(iterative, "/request/solver/preconditioner/type"));
+        ck_assert_int_eq((int)number_at(iterative, "/solver/rank"), i > 2 ? 20 : 0);
+        if (i == 1)
+            without = number_at(iterative, "/solver/iterations");
+        if (i > 2)
+            ck_assert_double_le(number_at(iterative, "/solver/iterations"), without);
+    }
 }
 END_TEST
 

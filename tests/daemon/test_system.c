@@ -45,7 +45,7 @@ START_TEST(capabilities)
     NAMES(answer.json, "/losses", "nlpd", "mse");
     NAMES(answer.json, "/validations", "fraction", "rows");
     NAMES(answer.json, "/solvers", "auto", "cholesky", "cg", "lsmr");
-    NAMES(answer.json, "/preconditioners", "auto", "none");
+    NAMES(answer.json, "/preconditioners", "auto", "none", "jacobi", "pivoted_cholesky", "nystrom");
     NAMES(answer.json, "/optimizers", "lbfgs", "adam", "gradient_descent");
     NAMES(answer.json, "/approximations", "exact");
     ck_assert_int_eq((int)number_at(answer.json, "/limits/kernel_depth"), 32);

@@ -31,12 +31,31 @@
 /* Every optimiser's options struct begins with these members, so that the loop can read them. */
 KR_DECLARE(kr_stop_options, KR_STOP_FIELDS);
 
+/* The options of the rows, for a caller in C: kr_variant_init gives them with their defaults. */
+#define KR_LBFGS_FIELDS(F, S)                                                                                \
+    KR_STOP_FIELDS(F, S)                                                                                     \
+    F(S, INT, memory, _, "10", 1, 50, 0, "how many past steps shape the next one")
+KR_DECLARE(kr_lbfgs_options, KR_LBFGS_FIELDS);
+#define KR_ADAM_FIELDS(F, S)                                                                                 \
+    KR_STOP_FIELDS(F, S)                                                                                     \
+    F(S, REAL, learning_rate, _, "0.05", 0, 10, KR_OPEN_MIN, "step length, in units of the log-parameters")  \
+    F(S, REAL, beta1, _, "0.9", 0, 1, KR_OPEN_MAX, "decay of the mean of gradients")                         \
+    F(S, REAL, beta2, _, "0.999", 0, 1, KR_OPEN_MAX, "decay of the mean of squared gradients")               \
+    F(S, REAL, epsilon, _, "1e-8", 0, 1, KR_OPEN_MIN, "keeps the division by small gradients finite")
+KR_DECLARE(kr_adam_options, KR_ADAM_FIELDS);
+#define KR_GRADIENT_DESCENT_FIELDS(F, S)                                                                     \
+    KR_STOP_FIELDS(F, S)                                                                                     \
+    F(S, REAL, learning_rate, _, "0.05", 0, 1e6, KR_OPEN_MIN,                                                \
+      "step length at most, as a multiple of the gradient; strong curvature shortens it")                    \
+    F(S, REAL, momentum, _, "0", 0, 1, KR_OPEN_MAX, "share of the last step that is taken again")
+KR_DECLARE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS);
+
 struct kr_optimizer_type {
     struct kr_type base;
     /* Doubles of state for n coordinates. state[0] counts iterations (accepted steps) in every optimiser. */
     size_t (*state_size)(const void *options, size_t n);
-    /* Fills the state for a start at z (n), inside the bounds lower, upper (+-INFINITY where there is none).
-     */
+    /* Fills the state for a start at z (n), inside the bounds lower, upper (n; +-INFINITY where there is
+     * none, NULL where there are none at all, here and below). */
     void (*init)(const void *options, size_t n, const double *lower, const double *upper, const double *z,
                  double *state);
     /* The next point to evaluate; always inside the bounds. */

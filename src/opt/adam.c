@@ -9,18 +9,12 @@
  * evaluation. Shapes: z, g, m, v are n. Cost: O(n) flops an evaluation, 4 n doubles of state. Source: D.
  * Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
  */
+#include "opt/bounds.h"
 #include "opt/steps.h"
 
 #include <math.h>
 #include <string.h>
 
-#define KR_ADAM_FIELDS(F, S)                                                                                 \
-    KR_STOP_FIELDS(F, S)                                                                                     \
-    F(S, REAL, learning_rate, _, "0.05", 0, 10, KR_OPEN_MIN, "step length, in units of the log-parameters")  \
-    F(S, REAL, beta1, _, "0.9", 0, 1, KR_OPEN_MAX, "decay of the mean of gradients")                         \
-    F(S, REAL, beta2, _, "0.999", 0, 1, KR_OPEN_MAX, "decay of the mean of squared gradients")               \
-    F(S, REAL, epsilon, _, "1e-8", 0, 1, KR_OPEN_MIN, "keeps the division by small gradients finite")
-KR_DECLARE(kr_adam_options, KR_ADAM_FIELDS);
 KR_DEFINE(kr_adam_options, KR_ADAM_FIELDS, "Adam (Kingma and Ba 2015), clamped to the bounds");
 
 /* The state: the head and the points of steps.h, then m and v. */
@@ -59,7 +53,7 @@ static bool tell(const void *options, size_t n, const double *lower, const doubl
         double step =
             o->learning_rate * state[KR_STEPS_SCALE] * (m[i] / m_share) / (sqrt(v[i] / v_share) + o->epsilon);
         good[i] = z[i];
-        next[i] = fmin(fmax(z[i] - (isfinite(step) ? step : 0), lower[i]), upper[i]);
+        next[i] = kr_clamp(lower, upper, i, z[i] - (isfinite(step) ? step : 0));
     }
     return kr_steps_go_on(n, lower, upper, state, z, g);
 }

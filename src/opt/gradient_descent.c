@@ -14,18 +14,13 @@
  * of speeding up the convergence of iteration methods" (1964); Y. Malitsky and K. Mishchenko, "Adaptive
  * gradient descent without descent", ICML 2020, algorithm 1 (the step length).
  */
+#include "opt/bounds.h"
 #include "opt/steps.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-#define KR_GRADIENT_DESCENT_FIELDS(F, S)                                                                     \
-    KR_STOP_FIELDS(F, S)                                                                                     \
-    F(S, REAL, learning_rate, _, "0.05", 0, 1e6, KR_OPEN_MIN,                                                \
-      "step length at most, as a multiple of the gradient; strong curvature shortens it")                    \
-    F(S, REAL, momentum, _, "0", 0, 1, KR_OPEN_MAX, "share of the last step that is taken again")
-KR_DECLARE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS);
 KR_DEFINE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS,
           "Gradient descent with momentum, clamped to the bounds");
 
@@ -45,16 +40,16 @@ static void init(const void *options, size_t n, const double *lower, const doubl
     kr_steps_init(state_size(options, n), n, z, state);
 }
 
-/* Length of a - b, safe from overflow. */
+/* Length of a - b, or of a (b = NULL); safe from overflow. */
 static double distance(size_t n, const double *a, const double *b)
 {
     double largest = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs(a[i] - b[i]));
+        largest = fmax(largest, fabs(b ? a[i] - b[i] : a[i]));
     if (!(largest > 0 && isfinite(largest)))
         return largest;
     for (size_t i = 0; i < n; i++) {
-        double share = (a[i] - b[i]) / largest;
+        double share = (b ? a[i] - b[i] : a[i]) / largest;
         sum += share * share;
     }
     return largest * sqrt(sum);
@@ -66,9 +61,7 @@ static double step_length(double rate, size_t n, const double *state, double *be
 {
     double t = state[KR_STEPS_SCALE];
     if (state[KR_STEPS_EVALUATIONS] == 0) {
-        double length = 0;
-        for (size_t i = 0; i < n; i++)
-            length = hypot(length, g[i]);
+        double length = distance(n, g, NULL);
         return *before = fmin(rate, length > 0 ? 1 / length : rate);
     }
     double moved = distance(n, z, good), turned = distance(n, g, last_g), grown = t * sqrt(1 + t / *before);
@@ -95,7 +88,7 @@ static bool tell(const void *options, size_t n, const double *lower, const doubl
         double step = t * g[i] - momentum * (z[i] - good[i]);
         last_g[i] = g[i];
         good[i] = z[i];
-        next[i] = fmin(fmax(z[i] - (isfinite(step) ? step : 0), lower[i]), upper[i]);
+        next[i] = kr_clamp(lower, upper, i, z[i] - (isfinite(step) ? step : 0));
     }
     return kr_steps_go_on(n, lower, upper, state, z, g);
 }

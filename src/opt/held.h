@@ -14,16 +14,6 @@ enum kr_held {
     KR_HELD_FIXED /* equal bounds */
 };
 
-/* Bounds may be NULL: there are none. */
-static inline double kr_lower(const double *lower, size_t i)
-{
-    return lower ? lower[i] : -__builtin_inf();
-}
-static inline double kr_upper(const double *upper, size_t i)
-{
-    return upper ? upper[i] : __builtin_inf();
-}
-
 /* J with zeros in the columns of held coordinates: [J_F 0]. Both are borrowed, held may change between
  * products. A product with J copies its block, one with J' does not. */
 kr_status kr_op_held(struct kr_ctx *ctx, const struct kr_op *J, const unsigned char *held,

@@ -17,16 +17,13 @@
  * recursion; D. Bertsekas, "Projected Newton methods" (1982), held coordinates and the arc; A. Lewis and M.
  * Overton, "Nonsmooth optimization via quasi-Newton methods" (2013), algorithm 2.6, the bracket.
  */
+#include "opt/bounds.h"
 #include "opt/steps.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-#define KR_LBFGS_FIELDS(F, S)                                                                                \
-    KR_STOP_FIELDS(F, S)                                                                                     \
-    F(S, INT, memory, _, "10", 1, 50, 0, "how many past steps shape the next one")
-KR_DECLARE(kr_lbfgs_options, KR_LBFGS_FIELDS);
 KR_DEFINE(kr_lbfgs_options, KR_LBFGS_FIELDS, "L-BFGS in a box, with a weak Wolfe line search");
 
 static const double ARMIJO = 1e-4, CURVATURE = 0.9;
@@ -82,13 +79,14 @@ static void ask(const void *options, size_t n, const double *lower, const double
     (void)options;
     const double *from = state + HEAD, *p = from + 2 * n;
     for (size_t i = 0; i < n; i++)
-        z[i] = p[i] == 0 ? from[i] : fmin(fmax(from[i] + state[STEP] * p[i], lower[i]), upper[i]);
+        z[i] = p[i] == 0 ? from[i] : kr_clamp(lower, upper, i, from[i] + state[STEP] * p[i]);
 }
 
 /* A coordinate at a bound that the vector `towards` would push out. */
 static bool pushed_out(const struct parts *a, size_t i, double towards)
 {
-    return (a->z[i] <= a->lower[i] && towards < 0) || (a->z[i] >= a->upper[i] && towards > 0);
+    return (a->z[i] <= kr_lower(a->lower, i) && towards < 0) ||
+           (a->z[i] >= kr_upper(a->upper, i) && towards > 0);
 }
 
 static bool is_free(const struct parts *a, size_t i)
@@ -239,7 +237,7 @@ static enum verdict judge(const struct parts *a, const double *z, double f, cons
     for (size_t i = 0; i < a->n; i++) {
         double wanted = a->z[i] + a->head[STEP] * a->p[i];
         predicted += a->g[i] * (z[i] - a->z[i]);
-        if (a->p[i] != 0 && (wanted < a->lower[i] || wanted > a->upper[i])) {
+        if (a->p[i] != 0 && (wanted < kr_lower(a->lower, i) || wanted > kr_upper(a->upper, i))) {
             clamped = true;
             continue;
         }

@@ -16,6 +16,7 @@
  */
 #include "kriged/nullspace.h"
 
+#include "opt/bounds.h"
 #include "opt/held.h"
 
 #include <cblas.h>

@@ -14,6 +14,7 @@
  */
 #include "kriged/nullspace.h"
 
+#include "opt/bounds.h"
 #include "opt/held.h"
 
 #include <math.h>

@@ -4,6 +4,8 @@
  */
 #include "kriged/opt.h"
 
+#include "opt/bounds.h"
+
 #include <math.h>
 
 double kr_to_coordinate(bool positive, double value)
@@ -27,7 +29,7 @@ double kr_projected_gradient_norm(size_t n, const double *lower, const double *u
 {
     double norm = 0;
     for (size_t i = 0; i < n; i++) {
-        bool held = (z[i] <= lower[i] && g[i] > 0) || (z[i] >= upper[i] && g[i] < 0);
+        bool held = (z[i] <= kr_lower(lower, i) && g[i] > 0) || (z[i] >= kr_upper(upper, i) && g[i] < 0);
         if (held)
             continue;
         if (isnan(g[i]))

@@ -93,6 +93,29 @@ START_TEST(the_start_is_evaluated_first_and_bounds_always_hold)
 }
 END_TEST
 
+START_TEST(no_bounds_may_be_null)
+{
+    EACH_OPTIMIZER(type, options)
+    {
+        const struct problem *problem = &problems[1];
+        struct run run, none;
+        double g[MOST];
+        run_init(&run, type, options, problem);
+        run_init(&none, type, options, problem);
+        type->init(options, problem->n, NULL, NULL, problem->start, none.state);
+        while (run.evaluations < 100 && run_step(&run, problem)) {
+            type->ask(options, problem->n, NULL, NULL, none.state, none.z);
+            ck_assert_mem_eq(none.z, run.z, problem->n * sizeof *run.z);
+            double f = problem->loss(problem->n, none.z, g);
+            ck_assert(type->tell(options, problem->n, NULL, NULL, none.state, none.z, f, g));
+            ck_assert_mem_eq(none.state, run.state, run.size * sizeof *run.state);
+        }
+        run_fini(&run);
+        run_fini(&none);
+    }
+}
+END_TEST
+
 enum { TRACE = 80 };
 
 static void resume_from_each(const struct kr_optimizer_type *type, void *options,
@@ -214,6 +237,6 @@ START_TEST(an_optimum_at_the_start_is_noticed)
 END_TEST
 
 SUITE("optimizers", options_begin_with_the_stop_rules, known_optima_are_found,
-      the_start_is_evaluated_first_and_bounds_always_hold, a_resumed_run_takes_the_same_steps,
-      moved_points_are_accepted, a_loss_that_stays_nan_ends_the_run_in_words,
-      an_optimum_at_the_start_is_noticed)
+      the_start_is_evaluated_first_and_bounds_always_hold, no_bounds_may_be_null,
+      a_resumed_run_takes_the_same_steps, moved_points_are_accepted,
+      a_loss_that_stays_nan_ends_the_run_in_words, an_optimum_at_the_start_is_noticed)

@@ -184,9 +184,9 @@ static void newton(const struct constrained *p, double *x)
 static struct how how(int which, double gamma)
 {
     struct how made = {
-        .optimizer = "gradient_descent", .rate = 0.05, .decay = 1, .momentum = 0.5, .steps = 6000};
+        .optimizer = "gradient_descent", .rate = 0.05, .decay = 1, .momentum = 0.5, .steps = 3000};
     if (which == 1)
-        made = (struct how){.optimizer = "adam", .rate = 0.1, .decay = 0.995, .steps = 5000};
+        made = (struct how){.optimizer = "adam", .rate = 0.1, .decay = 0.99, .steps = 2500};
     made.options = nullspace_options(ctx);
     made.options.gamma = gamma;
     return made;

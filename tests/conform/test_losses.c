@@ -18,13 +18,63 @@ static long double nlpd(long double y, long double mean, long double variance)
     return logl(sd) + t * t / 2 + logl(8 * atanl(1)) / 2;
 }
 
+static long double mae(long double y, long double mean, long double variance)
+{
+    (void)variance;
+    return fabsl(y - mean);
+}
+
+/* delta = 1 */
+static long double huber(long double y, long double mean, long double variance)
+{
+    long double e = fabsl(y - mean);
+    (void)variance;
+    return e < 1 ? e * e / 2 : e - 0.5L;
+}
+
+/* By its definition, the integral of (F(z) - [z >= y])^2, to the middle of both tails by Simpson's rule. */
+static long double crps(long double y, long double mean, long double variance)
+{
+    enum { STEPS = 20000 };
+    const long double sd = sqrtl(variance), ends[3] = {fminl(y, mean - 12 * sd), y, fmaxl(y, mean + 12 * sd)};
+    long double sum = 0;
+    for (int side = 0; side < 2; side++) {
+        const long double h = (ends[side + 1] - ends[side]) / STEPS;
+        for (int i = 0; i <= STEPS; i++) {
+            const long double z = (ends[side] + h * i - mean) / sd,
+                              tail = 0.5L * erfcl((side ? z : -z) * (long double)M_SQRT1_2);
+            sum += (i == 0 || i == STEPS ? 1 : i % 2 ? 4 : 2) * tail * tail * h / 3;
+        }
+    }
+    return sum;
+}
+
+/* q = 0.5: half the absolute error */
+static long double pinball(long double y, long double mean, long double variance)
+{
+    (void)variance;
+    return fabsl(y - mean) / 2;
+}
+
+/* nu = 4: the density is 3/8 (1 + s/4)^(-5/2)/sd */
+static long double student_t(long double y, long double mean, long double variance)
+{
+    long double s = (y - mean) * (y - mean) / variance;
+    return -logl(0.375L) + 2.5L * logl(1 + s / 4) + logl(variance) / 2;
+}
+
 static const struct formula {
     const char *name;
     long double (*of_point)(long double y, long double mean, long double variance);
     bool variance, positive;
 } formulas[] = {
     {"mse", mse, false, true},
+    {"mae", mae, false, true},
+    {"huber", huber, false, true},
     {"nlpd", nlpd, true, false},
+    {"crps", crps, true, true},
+    {"pinball", pinball, true, true},
+    {"student_t", student_t, true, false},
 };
 
 static const struct formula *formula_of(const char *name)
@@ -161,7 +211,9 @@ START_TEST(a_right_mean_with_little_variance_is_best)
         ck_assert(p->value < before);
         for (size_t j = 0; j < p->m; j++) {
             ck_assert(p->mean_bar[j] == 0);
-            ck_assert(!p->type->needs_variance || p->variance_bar[j] > 0);
+            /* the median does not depend on the variance */
+            ck_assert(!p->type->needs_variance || p->variance_bar[j] > 0 ||
+                      strcmp(p->type->base.name, "pinball") == 0);
         }
     }
     kr_ctx_fini(ctx);
@@ -181,5 +233,36 @@ START_TEST(what_is_not_finite_shows)
 }
 END_TEST
 
-SUITE("losses", values_are_the_formula, adjoints_are_derivatives, a_right_mean_with_little_variance_is_best,
-      what_is_not_finite_shows)
+/* Other quantiles than the median, and other tails and elbows than the defaults. */
+START_TEST(options_count)
+{
+    struct kr_ctx context, *ctx = &context;
+    struct predictions p;
+    kr_ctx_init(ctx, 0);
+    for (size_t row = 0; open_row(ctx, row, &p); row++)
+        if (p.type->base.options) {
+            predict(MOST, &p);
+            evaluate(&p);
+            const double before = p.value;
+            *(double *)p.options = 0.3; /* delta, quantile, nu: the first member of each */
+            ck_assert_uint_eq(p.type->base.options->count, 1);
+            evaluate(&p);
+            ck_assert(fabs(p.value - before) > 1e-3 * fabs(before));
+            check_adjoint(&p, p.mean, p.mean_bar, "mean");
+            if (p.type->needs_variance)
+                check_adjoint(&p, p.variance, p.variance_bar, "variance");
+            if (strcmp(p.type->base.name, "pinball") == 0) {       /* by its definition */
+                long double sum = 0, z = -0.52440051270804078404L; /* the 0.3-quantile of a normal */
+                for (size_t j = 0; j < p.m; j++) {
+                    long double w = p.y[j] - (p.mean[j] + sqrtl(p.variance[j]) * z);
+                    sum += w > 0 ? 0.3L * w : -0.7L * w;
+                }
+                CLOSE(p.value, (double)(sum / p.m), fabs(p.value), 1e-13, "pinball at 0.3");
+            }
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("losses", options_count, values_are_the_formula, adjoints_are_derivatives,
+      a_right_mean_with_little_variance_is_best, what_is_not_finite_shows)

@@ -133,7 +133,8 @@ def moments(values):
 class Gp:
     def __init__(self, case):
         data, request = case["data"], case["request"]
-        self.model, self.loss_type = request["model"], request["objective"]["loss"]
+        self.model, self.objective = request["model"], request["objective"]
+        self.loss_type = self.objective["loss"]
         x = [[mpf(v) for v in row] for row in data["x"]]
         y = [mpf(v) for v in data["y"]]
         n, self.d = len(y), len(x[0])
@@ -187,13 +188,29 @@ class Gp:
 
     def loss(self, theta):
         predicted = self.predict(theta, self.train, self.validation)
-        terms = []
-        for row, (mean, variance) in zip(self.validation, predicted):
-            if self.loss_type == "mse":
-                terms.append((self.y[row] - mean) ** 2)
-            else:
-                terms.append(density_loss(self.y[row], mean, variance))
+        terms = [self.loss_of(self.y[row], mean, variance) for row, (mean, variance) in zip(self.validation, predicted)]
         return sum_over(terms) / len(terms)
+
+    def loss_of(self, y, mean, variance):
+        e, sd = abs(y - mean), mp.sqrt(variance)
+        if self.loss_type == "mse":
+            return e**2
+        if self.loss_type == "mae":
+            return e
+        if self.loss_type == "huber":
+            delta = mpf(self.objective.get("delta", 1))
+            return e**2 / 2 if e <= delta else delta * (e - delta / 2)
+        if self.loss_type == "crps":
+            return crps(y, mean, variance)
+        if self.loss_type == "pinball":
+            q = mpf(self.objective.get("quantile", 0.5))
+            w = y - (mean + sd * mp.sqrt(2) * mp.erfinv(2 * q - 1))
+            return max(q * w, (q - 1) * w)
+        if self.loss_type == "student_t":
+            nu = mpf(self.objective.get("nu", 4))
+            norm = mp.gamma((nu + 1) / 2) / mp.gamma(nu / 2) / mp.sqrt(nu * mp.pi * variance)
+            return -mp.log(norm * (1 + e**2 / (nu * variance)) ** (-(nu + 1) / 2))
+        return density_loss(y, mean, variance)
 
     def gradients(self):
         out = {}
@@ -284,14 +301,14 @@ VALIDATION, TEST = [1, 4, 8, 12, 17, 20], [2, 9, 15, 23]
 CONSTANT = {"type": "constant", "value": 0.3}
 
 
-def case(name, kernel_spec, loss, data, mean=None, noise=0.1, standardize=None, test=TEST, solver=None):
+def case(name, kernel_spec, loss, data, mean=None, noise=0.1, standardize=None, test=TEST, solver=None, **options):
     model = {"kernel": kernel_spec, "noise": {"variance": noise}}
     if mean:
         model["mean"] = mean
     if standardize:
         model["standardize"] = standardize
     validation = [i for i in VALIDATION if i < len(data["y"])]
-    request = {"model": model, "objective": {"loss": loss, "validation": {"type": "rows", "rows": validation}}}
+    request = {"model": model, "objective": {"loss": loss, **options, "validation": {"type": "rows", "rows": validation}}}
     if test:
         request["test"] = {"rows": [i for i in test if i < len(data["y"])]}
     request["solver"] = solver or {"type": "cholesky"}
@@ -305,6 +322,14 @@ def all_cases():
             yield case(name, spec, loss, plain, mean=CONSTANT if number % 2 else None)
     spec = dict(kernels())["matern52 ard"]
     off = {"x": False, "y": False}
+    for options in ({}, {"delta": 0.2}, {"delta": 30}):
+        yield case(f"{options}", spec, "huber", plain, **options)
+    for options in ({}, {"quantile": 0.1}, {"quantile": 0.95}):
+        yield case(f"{options}", spec, "pinball", plain, mean=CONSTANT, **options)
+    for options in ({}, {"nu": 1.5}):
+        yield case(f"{options}", spec, "student_t", noisy, **options)
+    yield case("matern52 ard", spec, "mae", plain)
+    yield case("matern52 ard", spec, "crps", noisy, mean=CONSTANT)
     for loss in ("mse", "nlpd"):
         yield case("known noise", spec, loss, noisy, mean=CONSTANT)
         yield case("known noise, no test rows", spec, loss, noisy, noise=0.02, test=None)

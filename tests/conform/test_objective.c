@@ -77,6 +77,8 @@ static void check_model(struct kr_ctx *ctx, const struct kernel_case *kernel, co
     }
 }
 
+/* A loss enters through mean_bar and variance_bar alone (test_losses.c differentiates those), so every kernel
+ * is walked with a loss of the mean and one of the variance, and every loss with the richest kernels. */
 START_TEST(gradient_by_every_kernel_loss_and_solver)
 {
     struct kr_ctx context, *ctx = &context;
@@ -86,8 +88,10 @@ START_TEST(gradient_by_every_kernel_loss_and_solver)
     ck_assert_uint_gt(count, 10);
     for (size_t c = 0; c < count; c++)
         for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++) {
+            const bool usual = !strcmp((*loss)->name, "mse") || !strcmp((*loss)->name, "nlpd");
             struct kr_mark mark = kr_mark(ctx);
-            check_model(ctx, &cases[c], (*loss)->name);
+            if (usual || c + 2 >= count)
+                check_model(ctx, &cases[c], (*loss)->name);
             kr_release(ctx, mark);
         }
     kr_ctx_fini(ctx);
@@ -184,6 +188,13 @@ static kr_status roughen(struct kr_ctx *ctx, const struct kr_solver *solver, siz
     return KR_OK;
 }
 
+/* Losses that are not smooth have no second-order term, and no such bound. */
+static bool smooth(const struct kr_type *loss)
+{
+    return strcmp(loss->name, "mae") != 0 && strcmp(loss->name, "huber") != 0 &&
+           strcmp(loss->name, "pinball") != 0;
+}
+
 /* What the estimate leaves out is within the bound, and more than rounding: |error - estimate| shrinks as the
  * square of the error. What the curvature of the loss adds is of the same order and, here, smaller. */
 START_TEST(value_bound_holds)
@@ -197,7 +208,7 @@ START_TEST(value_bound_holds)
     rough.correct = roughen;
     kernel_cases(ctx, cases);
     for (const struct kr_type *const *loss = kr_loss_registry.rows; *loss; loss++)
-        for (roughness = 1e-4; roughness < 0.02; roughness *= 10) {
+        for (roughness = 1e-4; smooth(*loss) && roughness < 0.02; roughness *= 10) {
             struct kr_gp gp;
             struct kr_gp_spec spec;
             struct kr_evaluation right, wrong;

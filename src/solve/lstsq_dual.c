@@ -138,14 +138,14 @@ kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struc
     for (size_t c = 0; c < d->k; c++)
         cblas_daxpy((int)d->rows, 1, D + c * d->rows, 1, d->W + c * d->rows, 1);
     memcpy(d->gap, left, d->cols * d->k * sizeof *left);
-    d->exact = true;
+    d->exact = d->closed = true;
     kr_release(ctx, mark);
     return KR_OK;
 }
 
 void kr_lstsq_dual_correct(const struct kr_lstsq_dual *d, double *U)
 {
-    for (size_t c = 0; c < d->k; c++) {
+    for (size_t c = 0; c < d->k && d->closed; c++) {
         const double *gap = d->gap + c * d->cols;
         const double rounding = 4 * DBL_EPSILON * d->scale.norm * norm2(d->rows, d->W + c * d->rows);
         if (norm2(d->cols, gap) > SLACK * rounding)

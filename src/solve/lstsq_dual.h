@@ -44,6 +44,7 @@ struct kr_lstsq_dual {
     struct kr_lstsq_scale scale;
     double atol, btol; /* of the solve that gave u */
     bool exact;        /* the gap does not matter, or has been closed */
+    bool closed;
 };
 /* W = R / lambda^2 and the gap. C and R are borrowed. */
 kr_status kr_lstsq_dual_open(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
@@ -54,7 +55,8 @@ bool kr_lstsq_dual_has_null_part(const struct kr_lstsq_dual *dual);
 kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
                               struct kr_lstsq_report *report) KR_MUST_CHECK;
 
-/* U -= gap, in columns where the gap is more than the rounding of M'W: then U = M'W. */
+/* Once the gap has been closed, U -= gap in columns where what is left of it is more than the rounding of
+ * M'W: then U = M'W. */
 void kr_lstsq_dual_correct(const struct kr_lstsq_dual *dual, double *U);
 
 /* Y = A X or A' X, counted. */

@@ -136,11 +136,27 @@ static kr_status pull_damped(struct kr_ctx *ctx, const struct reverse *v, double
     const struct kr_lstsq *problem = &v->backward.problem;
     const double lambda = problem->damping, tolerance = v->backward.options.atol;
     const struct kr_op *A = &problem->A;
-    struct kr_lstsq_dual W = {problem, true, v->n, v->m,     v->k,      v->X_bar,  v->bbar,
-                              v->S,    NULL, NULL, v->scale, tolerance, tolerance, false};
-    struct kr_lstsq_dual Y = {
-        problem,          false, v->m, v->n, v->k, v->B, v->X, v->R, NULL, NULL, v->scale, v->forward->atol,
-        v->forward->btol, false};
+    struct kr_lstsq_dual W = {.problem = problem,
+                              .transposed = true,
+                              .rows = v->n,
+                              .cols = v->m,
+                              .k = v->k,
+                              .C = v->X_bar,
+                              .U = v->bbar,
+                              .R = v->S,
+                              .scale = v->scale,
+                              .atol = tolerance,
+                              .btol = tolerance};
+    struct kr_lstsq_dual Y = {.problem = problem,
+                              .rows = v->m,
+                              .cols = v->n,
+                              .k = v->k,
+                              .C = v->B,
+                              .U = v->X,
+                              .R = v->R,
+                              .scale = v->scale,
+                              .atol = v->forward->atol,
+                              .btol = v->forward->btol};
     KR_TRY(kr_lstsq_dual_open(ctx, &W, v->report));
     if (grad || damping_bar) {
         KR_TRY(kr_lstsq_dual_open(ctx, &Y, v->report));

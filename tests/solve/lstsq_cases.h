@@ -1,14 +1,12 @@
 /*
  * Least-squares problems of every shape and rank whose operators have parameters, and dense answers to them:
- * LAPACK's minimum-norm solution (dgelsd), and quadruple precision for damping near the precision of doubles.
+ * LAPACK's minimum-norm solution (dgelsd), and quadruple precision for damped ones (lstsq_exact.h).
  */
 #ifndef KRIGED_TESTS_LSTSQ_CASES_H
 #define KRIGED_TESTS_LSTSQ_CASES_H
 
 #include "../conform/models.h"
-#include "kriged/lstsq.h"
-
-#include <cblas.h>
+#include "lstsq_exact.h"
 
 extern void dgelsd_(const int *m, const int *n, const int *nrhs, double *a, const int *lda, double *b,
                     const int *ldb, double *s, const double *rcond, int *rank, double *work, const int *lwork,
@@ -23,40 +21,6 @@ struct model {
     double *theta;
     struct kr_op op;
 };
-
-static inline double *normals(struct kr_ctx *ctx, size_t count, uint64_t seed)
-{
-    struct kr_rng rng;
-    double *values = kr_alloc(ctx, count, sizeof *values);
-    kr_rng_init(&rng, seed, 6);
-    for (size_t i = 0; i < count; i++)
-        values[i] = kr_rng_normal(&rng);
-    return values;
-}
-
-static inline double dot(size_t n, const double *x, const double *y)
-{
-    return cblas_ddot((int)n, x, 1, y, 1);
-}
-
-static inline double length(size_t n, const double *x)
-{
-    return cblas_dnrm2((int)n, x, 1);
-}
-
-/* |got - wanted| / |wanted| */
-static inline double off(size_t n, const double *got, const double *wanted)
-{
-    double square = 0;
-    for (size_t i = 0; i < n; i++)
-        square += (got[i] - wanted[i]) * (got[i] - wanted[i]);
-    return sqrt(square) / length(n, wanted);
-}
-
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 /* A stored matrix, its entries the parameters. */
 static inline struct model dense_model(struct kr_ctx *ctx, const char *name, size_t m, size_t n)
@@ -132,25 +96,10 @@ static inline struct model deficient_convolution(struct kr_ctx *ctx, const char 
     return model;
 }
 
-/* A stored matrix with the given rank, its singular values from 1 to 1/condition, evenly by their logarithms:
- * random directions, orthogonalised. */
 static inline struct model conditioned_model(struct kr_ctx *ctx, size_t m, size_t n, size_t rank,
                                              double condition)
 {
-    struct model model = {"conditioned", rank, m * n, kr_alloc(ctx, m * n, sizeof(double)), {0}};
-    double *U = normals(ctx, m * rank, 14), *V = normals(ctx, n * rank, 15);
-    for (size_t c = 0; c < 2 * rank; c++) {
-        const size_t size = c < rank ? m : n, column = c % rank;
-        double *Q = c < rank ? U : V, *q = Q + column * size;
-        for (size_t previous = 0; previous < 2 * column; previous++) {
-            const double *p = Q + previous % column * size;
-            cblas_daxpy((int)size, -dot(size, p, q), p, 1, q, 1);
-        }
-        cblas_dscal((int)size, 1 / length(size, q), q, 1);
-    }
-    for (size_t c = 0; c < rank; c++)
-        cblas_dger(CblasColMajor, (int)m, (int)n, pow(condition, -(double)c / (double)(rank - 1)), U + c * m,
-                   1, V + c * n, 1, model.theta, (int)m);
+    struct model model = {"conditioned", rank, m * n, conditioned(ctx, m, n, rank, condition), {0}};
     OK(kr_op_dense(ctx, m, n, model.theta, &model.op));
     return model;
 }
@@ -176,49 +125,6 @@ static inline size_t all_models(struct kr_ctx *ctx, struct model *out)
     };
     memcpy(out, models, sizeof models);
     return sizeof models / sizeof *models;
-}
-
-/*
- * Damped, in quadruple precision, one column: W = (A'A + lambda^2 I)^-1 c by an LDL' factorisation. A is
- * column-major m x n. What doubles lose at lambda = 1e-8 |A| stays far from the last of these digits.
- */
-typedef __float128 quad;
-static inline void quad_solve(struct kr_ctx *ctx, size_t m, size_t n, const double *A, double lambda,
-                              const quad *c, quad *w)
-{
-    quad *G = kr_alloc(ctx, n * n, sizeof *G);
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = j; i < n; i++) {
-            quad sum = i == j ? (quad)lambda * lambda : 0;
-            for (size_t l = 0; l < m; l++)
-                sum += (quad)A[l + i * m] * A[l + j * m];
-            G[i + j * n] = sum;
-        }
-    for (size_t j = 0; j < n; j++)
-        for (size_t l = j + 1; l < n; l++) {
-            const quad factor = G[l + j * n] / G[j + j * n];
-            for (size_t i = l; i < n; i++)
-                G[i + l * n] -= factor * G[i + j * n];
-        }
-    for (size_t i = 0; i < n; i++) {
-        w[i] = c[i];
-        for (size_t j = 0; j < i; j++)
-            w[i] -= G[i + j * n] / G[j + j * n] * w[j];
-    }
-    for (size_t i = n; i-- > 0;) {
-        w[i] /= G[i + i * n];
-        for (size_t j = i + 1; j < n; j++)
-            w[i] -= G[j + i * n] / G[i + i * n] * w[j];
-    }
-}
-
-/* y += alpha A x or alpha A'x. */
-static inline void quad_add(size_t m, size_t n, const double *A, bool transposed, int alpha, const quad *x,
-                            quad *y)
-{
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < m; i++)
-            y[transposed ? j : i] += alpha * (quad)A[i + j * m] * x[transposed ? i : j];
 }
 
 /* X (n x k) = A^+ B by singular values. */

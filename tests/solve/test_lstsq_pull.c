@@ -84,66 +84,6 @@ START_TEST(damped_gradients_and_their_solves)
 }
 END_TEST
 
-/* The gradient for every entry of A in quadruple precision; W and x as lstsq_pull.c names them. */
-struct exact {
-    double *A_bar, *b_bar, damping_bar, W, x;
-};
-
-static double quad_dot(size_t n, const quad *x, const quad *y)
-{
-    quad sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i] * y[i];
-    return (double)sum;
-}
-
-/* From y = (A A' + lambda^2 I)^-1 b and bbar = (A A' + lambda^2 I)^-1 A xbar for m <= n: x = A'y, r =
- * lambda^2 y, W = (xbar - A'bbar) / lambda^2; and from x and W for m > n. */
-static struct exact exact_gradient(size_t m, size_t n, const double *A, double lambda, const double *b,
-                                   const double *x_bar)
-{
-    struct exact out = {kr_alloc(ctx, m * n, 8), kr_alloc(ctx, m, 8), 0, 0, 0};
-    const quad lambda2 = (quad)lambda * lambda;
-    quad *r = kr_alloc(ctx, 4 * m, sizeof *r), *bbar = r + m, *y = bbar + m, *c = y + m;
-    quad *x = kr_alloc(ctx, 4 * n, sizeof *x), *w = x + n, *d = w + n, *xbar = d + n;
-    double *At = kr_alloc(ctx, m * n, sizeof *At);
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < m; i++)
-            At[j + i * n] = A[i + j * m];
-    for (size_t i = 0; i < m; i++)
-        c[i] = b[i];
-    for (size_t j = 0; j < n; j++)
-        w[j] = xbar[j] = x_bar[j];
-    if (m > n) {
-        quad_add(m, n, A, true, 1, c, d);
-        quad_solve(ctx, m, n, A, lambda, d, x);
-        quad_add(m, n, A, false, -1, x, c);
-        quad_solve(ctx, m, n, A, lambda, xbar, w);
-        quad_add(m, n, A, false, 1, w, bbar);
-        memcpy(r, c, m * sizeof *r);
-    } else {
-        quad_solve(ctx, n, m, At, lambda, c, y);
-        quad_add(m, n, A, true, 1, y, x);
-        memset(c, 0, m * sizeof *c);
-        quad_add(m, n, A, false, 1, xbar, c);
-        quad_solve(ctx, n, m, At, lambda, c, bbar);
-        quad_add(m, n, A, true, -1, bbar, w);
-        for (size_t i = 0; i < m; i++)
-            r[i] = lambda2 * y[i];
-        for (size_t j = 0; j < n; j++)
-            w[j] /= lambda2;
-    }
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < m; i++)
-            out.A_bar[i + j * m] = (double)(r[i] * w[j] - bbar[i] * x[j]);
-    for (size_t i = 0; i < m; i++)
-        out.b_bar[i] = (double)bbar[i];
-    out.damping_bar = -2 * lambda * (m > n ? quad_dot(n, w, x) : quad_dot(m, bbar, y));
-    out.W = sqrt(quad_dot(n, w, w));
-    out.x = sqrt(quad_dot(n, x, x));
-    return out;
-}
-
 /* lambda relative to |A|. */
 static void check_damping(size_t m, size_t n, size_t rank, double relative, size_t most)
 {
@@ -162,7 +102,7 @@ static void check_damping(size_t m, size_t n, size_t rank, double relative, size
     lstsq_forward(&p);
     double *grad = kr_alloc(ctx, m * n, sizeof *grad), *b_bar = kr_alloc(ctx, m, sizeof *b_bar);
     OK(kr_lstsq_pull(ctx, &p.lstsq, 1, p.X, p.R, p.C, b_bar, grad, &lambda_bar, &report));
-    struct exact exact = exact_gradient(m, n, model.theta, lambda, p.B, p.C);
+    struct exact exact = exact_gradient(ctx, m, n, model.theta, lambda, p.B, p.C);
     const double errors[] = {off(m * n, grad, exact.A_bar), off(m, b_bar, exact.b_bar),
                              fabs(lambda_bar - exact.damping_bar) /
                                  (full ? fabs(exact.damping_bar) : 2 * lambda * exact.W * exact.x)};

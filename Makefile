@@ -5,7 +5,8 @@
 #   tests/<layer>/test_*.c     build/tests/<layer>/test_*, one program each, linked with tests/main.c
 #   tests/bench/*.c            build/bench/*
 #
-# Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour), JOBS (test programs at a time), WERROR= (warnings
+# Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour; operators are checked when a solver is opened),
+# JOBS (test programs at a time), WERROR= (warnings
 # do not stop the build).
 
 SHELL := /bin/bash
@@ -64,7 +65,7 @@ else
 optimise := -O3
 warnings += $(WERROR)
 endif
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP $(if $(filter 1,$(SANITIZE)),-DKR_DEBUG)
 CFLAGS += -std=gnu11 -g $(optimise) -fopenmp -fno-math-errno $(warnings)
 LDFLAGS += $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(comma)undefined) -fopenmp
 comma := ,

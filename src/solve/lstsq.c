@@ -35,13 +35,8 @@ kr_status kr_lstsq_open(struct kr_ctx *ctx, const struct kr_lstsq_options *optio
 #ifdef KR_DEBUG
     KR_TRY(kr_op_check(ctx, A, 2, options->seed, 0, NULL));
 #endif
-    *out = (struct kr_lstsq){.A = *A,
-                             .damping = damping,
-                             .options = options,
-                             .preconditioner = KR_LSTSQ_NONE,
-                             .reason = "asked for"};
-    (void)precondition;
-    return KR_OK;
+    *out = (struct kr_lstsq){.A = *A, .damping = damping, .options = options};
+    return kr_lstsq_precondition(ctx, precondition, out);
 }
 
 static double worse(double a, double b)
@@ -54,7 +49,10 @@ static void add_column(const struct kr_lstsq_side *side, const struct kr_lstsq_c
 {
     const double rbar = hypot(fact->residual, side->damping * fact->length),
                  relative = detail->rhs > 0 || isnan(detail->rhs) ? fact->residual / detail->rhs : 0,
-                 scale = fact->norm * rbar;
+                 /* beside a residual that is zero to its tolerance, its direction is noise */
+        scale = fact->stop == KR_LSTSQ_STOP_COMPATIBLE || fact->stop == KR_LSTSQ_STOP_COMPATIBLE_AT_PRECISION
+                    ? 0
+                    : fact->norm * rbar;
     report->iterations += fact->iterations;
     report->residual = worse(report->residual, relative);
     report->normal_residual = worse(report->normal_residual, scale > 0 ? fact->normal_residual / scale : 0);
@@ -129,17 +127,24 @@ static kr_status solve_side(struct kr_ctx *ctx, const struct kr_lstsq *problem,
     return status;
 }
 
+/* A factor that was refused is kept only for its count of products. */
+static const struct kr_lstsq_factor *used_factor(const struct kr_lstsq *problem)
+{
+    return problem->preconditioner == KR_LSTSQ_NONE ? NULL : problem->factor;
+}
+
 kr_status kr_lstsq_solve(struct kr_ctx *ctx, const struct kr_lstsq *problem, size_t k, const double *B,
                          const double *X0, double *X, double *R, struct kr_lstsq_column *columns,
                          struct kr_lstsq_report *report)
 {
+    const struct kr_lstsq_factor *factor = used_factor(problem);
     const struct kr_lstsq_side side = {.A = problem->A,
                                        .damping = problem->damping,
                                        .atol = problem->options->atol,
                                        .btol = problem->options->btol,
                                        .options = problem->options,
-                                       .factor = problem->factor,
-                                       .left = problem->factor && problem->factor->on_rows};
+                                       .factor = factor,
+                                       .left = factor && factor->on_rows};
     return solve_side(ctx, problem, &side, k, B, X0, X, R, columns, report);
 }
 
@@ -148,12 +153,13 @@ kr_status kr_lstsq_solve_t(struct kr_ctx *ctx, const struct kr_lstsq *problem, s
                            struct kr_lstsq_report *report)
 {
     const double backward = problem->options->backward_tolerance;
+    const struct kr_lstsq_factor *factor = used_factor(problem);
     struct kr_lstsq_side side = {.damping = problem->damping,
                                  .atol = isnan(backward) ? problem->options->atol : backward,
                                  .btol = isnan(backward) ? problem->options->btol : backward,
                                  .options = problem->options,
-                                 .factor = problem->factor,
-                                 .left = problem->factor && !problem->factor->on_rows};
+                                 .factor = factor,
+                                 .left = factor && !factor->on_rows};
     struct kr_mark mark = kr_mark(ctx);
     KR_TRY(kr_op_transpose(ctx, &problem->A, &side.A));
     KR_TRY(solve_side(ctx, problem, &side, k, C, NULL, Y, S, columns, report));

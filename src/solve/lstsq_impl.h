@@ -39,6 +39,23 @@ kr_status kr_lstsq_rounds(struct kr_ctx *ctx, const struct kr_lstsq_side *side, 
                           const double *X0, double *X, double *R, struct kr_lstsq_column *facts,
                           struct kr_lstsq_detail *details, size_t *products) KR_MUST_CHECK;
 
+/*
+ * Makers of preconditioners: the factor, or in `refused` why there is none. They add to problem->products;
+ * the sketch sets rank and near_rank_change too.
+ */
+kr_status kr_lstsq_sketch(struct kr_ctx *ctx, struct kr_lstsq *problem, struct kr_lstsq_factor *out,
+                          const char **refused) KR_MUST_CHECK;
+kr_status kr_lstsq_jacobi(struct kr_ctx *ctx, struct kr_lstsq *problem, struct kr_lstsq_factor *out,
+                          const char **refused) KR_MUST_CHECK;
+size_t kr_lstsq_sketch_products(const struct kr_lstsq *problem);
+double kr_lstsq_sketch_bytes(const struct kr_lstsq *problem);
+/* Estimates, by `probes` products (a multiple of 8), of the lengths of A's columns or rows, and |A|_F. */
+kr_status kr_lstsq_lengths(struct kr_ctx *ctx, struct kr_lstsq *problem, bool rows, size_t probes,
+                           double *lengths, double *norm) KR_MUST_CHECK;
+/* The choice, and what it takes: problem->factor, preconditioner and reason. */
+kr_status kr_lstsq_precondition(struct kr_ctx *ctx, const struct kr_op *given,
+                                struct kr_lstsq *problem) KR_MUST_CHECK;
+
 /* What is iterated on: A (or [A; lambda I]) as it is, A F, or F'A (or F'[A, lambda I]). */
 enum kr_lstsq_form { KR_LSTSQ_PLAIN, KR_LSTSQ_RIGHT, KR_LSTSQ_LEFT };
 

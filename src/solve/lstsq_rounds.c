@@ -133,7 +133,7 @@ static void judge(struct rounds *q, size_t c, const struct kr_lsmr_column *end, 
     else if (stop != KR_LSTSQ_STOP_NONE)
         finish(q, c, stop, NULL);
     else if (end->stop >= KR_LSTSQ_STOP_CONDITION)
-        finish(q, c, rounding != KR_LSTSQ_STOP_NONE ? rounding : end->stop, NULL);
+        finish(q, c, !first && rounding != KR_LSTSQ_STOP_NONE ? rounding : end->stop, NULL);
     else if (!first && rbar > 0.5 * s->rbar && g > 0.5 * s->g)
         give_up(q, c);
     s->rbar = rbar;

@@ -38,14 +38,14 @@ static void check_shape(const struct shape *shape, double lambda, bool transpose
     else
         OK(kr_lstsq_solve(ctx, &problem, K, B, NULL, X, R, columns, &report));
     known_solution(ctx, &a, transposed, lambda, K, B, truth);
-    ck_assert_msg(kr_lstsq_converged(&report), "%s, damping %g, %s: %s (%s)", shape->name, lambda,
-                  transposed ? "A'" : "A", kr_lstsq_stop_names[report.stop], report.reason);
+    ck_assert_msg(kr_lstsq_converged(&report), "p%d %s, damping %g, %s: %s (%s)", preconditioner, shape->name,
+                  lambda, transposed ? "A'" : "A", kr_lstsq_stop_names[report.stop], report.reason);
     for (size_t c = 0; c < K; c++) {
         const double scale = fmax(length_of(truth + c * n, n), 20 * length_of(B + c * m, m));
         const double off = distance(X + c * n, truth + c * n, n);
-        ck_assert_msg(off <= 1e-11 * scale, "%s, damping %g, %s, column %zu: off by %g of %g (%s)",
-                      shape->name, lambda, transposed ? "A'" : "A", c, off, scale,
-                      kr_lstsq_stop_names[columns[c].stop]);
+        ck_assert_msg(off <= 1e-11 * scale, "p%d %s %s, damping %g, %s, column %zu: off by %g of %g (%s)",
+                      preconditioner, problem.reason, shape->name, lambda, transposed ? "A'" : "A", c, off,
+                      scale, kr_lstsq_stop_names[columns[c].stop]);
     }
     kr_ctx_fini(ctx);
 }
@@ -53,10 +53,11 @@ static void check_shape(const struct shape *shape, double lambda, bool transpose
 START_TEST(every_shape_and_rank)
 {
     static const double dampings[] = {0, 0.03, 2};
-    for (size_t s = 0; s < SHAPES; s++)
-        for (size_t d = 0; d < 3; d++)
-            for (int transposed = 0; transposed < 2; transposed++)
-                check_shape(&shapes[s], dampings[d], transposed, KR_LSTSQ_NONE);
+    for (int p = KR_LSTSQ_NONE; p <= KR_LSTSQ_SKETCH; p++)
+        for (size_t s = 0; s < SHAPES; s++)
+            for (size_t d = 0; d < 3; d++)
+                for (int transposed = 0; transposed < 2; transposed++)
+                    check_shape(&shapes[s], dampings[d], transposed, (enum kr_lstsq_preconditioner)p);
 }
 END_TEST
 

@@ -212,6 +212,13 @@ const struct kr_type *kr_registry_find(const struct kr_registry *registry, const
  * The memory that defaults need (a PARAM's value, a VARIANT's options) comes from the arena.
  */
 kr_status kr_schema_init(struct kr_ctx *ctx, const struct kr_schema *schema, void *out) KR_MUST_CHECK;
+/*
+ * Numbers within their ranges, choices that exist, rows that are there, nested structs likewise: for structs
+ * that a C caller changed. INVALID, with the member's name and pointer. Lists, texts and parameters are not
+ * looked at.
+ */
+kr_status kr_schema_check(struct kr_ctx *ctx, const struct kr_schema *schema,
+                          const void *value) KR_MUST_CHECK;
 /* One variant of a registry with its default options; INVALID when there is no such row. */
 kr_status kr_variant_init(struct kr_ctx *ctx, const struct kr_registry *registry, const char *name,
                           struct kr_variant *out) KR_MUST_CHECK;

@@ -42,6 +42,9 @@ struct kr_op {
     const void *self;
 };
 
+/* INVALID unless blocks of k columns have fewer than 2^31 columns and bytes that can be counted; the products
+ * and pulls below ask for it, and so do solvers before they start. */
+kr_status kr_op_blocks(struct kr_ctx *ctx, const struct kr_op *op, size_t k) KR_MUST_CHECK;
 kr_status kr_op_apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,
                       double *Y) KR_MUST_CHECK;
 kr_status kr_op_apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,

@@ -5,15 +5,27 @@
 
 enum { UNITS = 32 /* unit vectors multiplied at a time */ };
 
+kr_status kr_op_blocks(struct kr_ctx *ctx, const struct kr_op *op, size_t k)
+{
+    const size_t longest = op->rows > op->cols ? op->rows : op->cols;
+    size_t bytes;
+    if (k > INT32_MAX || __builtin_mul_overflow(longest, k * sizeof(double), &bytes))
+        return kr_fail(ctx, KR_INVALID, "", "a block of %zu columns of a %zu x %zu operator is too large", k,
+                       op->rows, op->cols);
+    return KR_OK;
+}
+
 kr_status kr_op_apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
 {
     KR_TRY(kr_poll(ctx));
+    KR_TRY(kr_op_blocks(ctx, op, k));
     return op->type->apply(ctx, op, k, X, Y);
 }
 
 kr_status kr_op_apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
 {
     KR_TRY(kr_poll(ctx));
+    KR_TRY(kr_op_blocks(ctx, op, k));
     return op->type->apply_t(ctx, op, k, X, Y);
 }
 
@@ -21,6 +33,7 @@ kr_status kr_op_pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const
                      double alpha, double *grad)
 {
     KR_TRY(kr_poll(ctx));
+    KR_TRY(kr_op_blocks(ctx, op, k));
     return op->type->pull ? op->type->pull(ctx, op, k, U, V, alpha, grad) : KR_OK;
 }
 
@@ -57,6 +70,7 @@ kr_status kr_op_columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count
                         double *out)
 {
     KR_TRY(kr_poll(ctx));
+    KR_TRY(kr_op_blocks(ctx, op, count));
     for (size_t c = 0; c < count; c++)
         if (index[c] >= op->cols)
             return kr_fail(ctx, KR_INVALID, "", "column %zu of an operator of %zu columns was asked for",

@@ -194,6 +194,7 @@ kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_opti
 {
     const size_t m = J->rows, n = J->cols;
     struct filter f = {.n = n, .lower = lower, .upper = upper, .z = z, .s = out};
+    KR_TRY(kr_schema_check(ctx, &kr_nullspace_options_schema, options));
     KR_TRY(kr_schema_init(ctx, &kr_nullspace_report_schema, report));
     struct kr_mark mark = kr_mark(ctx);
     KR_ALLOC(ctx, f.held, n);

@@ -153,6 +153,7 @@ kr_status kr_nullspace_gradient(struct kr_ctx *ctx, const struct kr_nullspace_op
     struct kr_mark mark = kr_mark(ctx);
     struct tangent t = {
         .n = J->cols, .lower = lower, .upper = upper, .z = z, .g = g, .tolerance = options->solver_tolerance};
+    KR_TRY(kr_schema_check(ctx, &kr_nullspace_options_schema, options));
     KR_TRY(kr_schema_init(ctx, &kr_lstsq_report_schema, report));
     KR_TRY(kr_schema_init(ctx, &kr_lstsq_options_schema, &solver));
     solver.atol = solver.btol = options->solver_tolerance;

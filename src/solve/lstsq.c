@@ -27,6 +27,7 @@ KR_DEFINE(kr_lstsq_report, KR_LSTSQ_REPORT_FIELDS, "what the least-squares solve
 kr_status kr_lstsq_open(struct kr_ctx *ctx, const struct kr_lstsq_options *options, const struct kr_op *A,
                         double damping, const struct kr_op *precondition, struct kr_lstsq *out)
 {
+    KR_TRY(kr_schema_check(ctx, &kr_lstsq_options_schema, options));
     if (!(damping >= 0) || !isfinite(damping))
         return kr_fail(ctx, KR_INVALID, "", "the damping must be finite and at least 0, got %g", damping);
     if (A->rows == 0 || A->cols == 0 || A->rows > INT32_MAX || A->cols > INT32_MAX)
@@ -118,6 +119,7 @@ static kr_status solve_side(struct kr_ctx *ctx, const struct kr_lstsq *problem,
                             struct kr_lstsq_report *report)
 {
     const double start = kr_seconds();
+    KR_TRY(kr_op_blocks(ctx, &side->A, k));
     begin_report(problem, report);
     report->solves++;
     kr_status status = solve_columns(ctx, side, k, B, X0, X, R, columns, report);

@@ -209,6 +209,7 @@ kr_status kr_lstsq_pull(struct kr_ctx *ctx, const struct kr_lstsq *problem, size
     const bool damped = kr_lstsq_is_damped(problem);
     if (!problem->A.type->pull)
         grad = NULL;
+    KR_TRY(kr_op_blocks(ctx, &problem->A, k));
     kr_lstsq_backward(problem, &v.backward);
     KR_ALLOC(ctx, v.bbar, v.m * k);
     KR_ALLOC(ctx, v.S, v.n * k);

@@ -180,6 +180,7 @@ kr_status kr_lstsq_push(struct kr_ctx *ctx, const struct kr_lstsq *problem, size
     if (A_dot && (A_dot->rows != v.m || A_dot->cols != v.n))
         return kr_fail(ctx, KR_INVALID, "", "the tangent of a %zu x %zu operator is %zu x %zu", v.m, v.n,
                        A_dot->rows, A_dot->cols);
+    KR_TRY(kr_op_blocks(ctx, &problem->A, k));
     kr_lstsq_backward(problem, &v.backward);
     KR_TRY(change_of_residual(ctx, &v, B_dot));
     if (kr_lstsq_is_damped(problem))

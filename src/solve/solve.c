@@ -38,6 +38,7 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
 {
     if (A->rows != A->cols)
         return kr_fail(ctx, KR_INVALID, "", "the system must be square, got %zu x %zu", A->rows, A->cols);
+    KR_TRY(kr_schema_check(ctx, &kr_solver_options_schema, options));
     const double start = kr_seconds();
     *out = (struct kr_solver){.options = options, .A = *A};
     out->type = kr_solver_choose(options, A->rows, ctx->budget, &out->reason);
@@ -189,6 +190,7 @@ kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, si
     const double start = kr_seconds();
     struct group g;
     struct kr_mark mark = kr_mark(ctx);
+    KR_TRY(kr_op_blocks(ctx, &solver->A, k));
     report->type = solver->type->base.name;
     report->reason = solver->reason;
     if (solver->P.type) {

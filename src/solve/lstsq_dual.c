@@ -10,9 +10,9 @@
  * w = (A'A + lambda^2 I)^-1 xbar (M = A'), and, where the residual of the forward solve is small against b
  * but not against what multiplies it, w = (A A' + lambda^2 I)^-1 b = residual / lambda^2 (M = A).
  *
- * Cost: one product a column, and one solve where the gap matters: where it is more than the tolerance of u
- * explains, 10 tol cond |u|, and could change w by more than its tolerance (closing changes w by |gap| / (2
- * lambda) at most), and is not just rounding, 4 epsilon |M||w0|.
+ * Cost: one product a column, and one solve where the gap matters. Closing it changes w by |gap| min(1 /
+ * (2 lambda), |A| / lambda^2) at most, and by |gap| over the smallest singular value where that is larger; a
+ * gap of 4 epsilon |M||w0| is rounding, and closing it would change nothing for the better.
  */
 #include "solve/lstsq_dual.h"
 
@@ -47,16 +47,41 @@ struct kr_lstsq_scale kr_lstsq_scale_of(size_t k, const struct kr_lstsq_column *
     return scale;
 }
 
-bool kr_lstsq_is_zero(double atol, double btol, double norm, size_t k, size_t rows, const double *R,
-                      const double *C, size_t cols, const double *U)
+/* |r| against what is left of a compatible system. */
+struct leftover {
+    double r, least, most;
+};
+
+static struct leftover leftover(size_t rows, size_t cols, const double *r, const double *c, const double *u,
+                                double atol, double btol, double norm)
 {
-    for (size_t c = 0; c < k; c++) {
-        const double allowed = fmax(btol, DBL_EPSILON) * norm2(rows, C + c * rows) +
-                               fmax(atol, DBL_EPSILON) * norm * norm2(cols, U + c * cols);
-        if (!(norm2(rows, R + c * rows) <= SLACK * allowed))
-            return false;
+    const double least = SLACK * fmax(btol, DBL_EPSILON) * norm2(rows, c);
+    return (struct leftover){norm2(rows, r), least,
+                             least + SLACK * fmax(atol, DBL_EPSILON) * norm * norm2(cols, u)};
+}
+
+kr_status kr_lstsq_is_zero(struct kr_ctx *ctx, const struct kr_lstsq *problem,
+                           const struct kr_lstsq_residual *v, bool *out, struct kr_lstsq_report *report)
+{
+    const size_t rows = v->transposed ? problem->A.cols : problem->A.rows,
+                 cols = v->transposed ? problem->A.rows : problem->A.cols;
+    double *MtR = NULL;
+    struct kr_mark mark = kr_mark(ctx);
+    *out = true;
+    for (size_t c = 0; c < v->k && *out; c++) {
+        const double *R = v->R + c * rows;
+        const struct leftover l =
+            leftover(rows, cols, R, v->C + c * rows, v->U + c * cols, v->atol, v->btol, v->norm);
+        *out = l.r <= l.most;
+        if (!*out || l.r <= l.least)
+            continue;
+        if (!MtR)
+            KR_ALLOC(ctx, MtR, cols);
+        KR_TRY(kr_lstsq_product(ctx, problem, !v->transposed, 1, R, MtR, report));
+        *out = norm2(cols, MtR) > fmax(v->atol, DBL_EPSILON) * v->norm * l.r;
     }
-    return true;
+    kr_release(ctx, mark);
+    return KR_OK;
 }
 
 bool kr_lstsq_is_damped(const struct kr_lstsq *problem)
@@ -73,27 +98,50 @@ kr_status kr_lstsq_product(struct kr_ctx *ctx, const struct kr_lstsq *problem, b
 
 static bool column_is_zero(const struct kr_lstsq_dual *d, size_t c)
 {
-    return kr_lstsq_is_zero(d->atol, d->btol, d->scale.norm, 1, d->rows, d->R + c * d->rows,
-                            d->C + c * d->rows, d->cols, d->U + c * d->cols);
+    const struct leftover l = leftover(d->rows, d->cols, d->R + c * d->rows, d->C + c * d->rows,
+                                       d->U + c * d->cols, d->atol, d->btol, d->scale.norm);
+    return l.r <= l.most;
 }
 
-/* gap = U - M' W, and whether it matters. */
+/* gap = U - M' W */
 static kr_status measure_gap(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struct kr_lstsq_report *report)
 {
-    const double tolerance = SLACK * fmax(d->problem->options->atol, DBL_EPSILON),
-                 lambda = d->problem->damping;
     KR_TRY(kr_lstsq_product(ctx, d->problem, !d->transposed, d->k, d->W, d->gap, report));
-    d->exact = true;
-    for (size_t c = 0; c < d->k; c++) {
-        const double *u = d->U + c * d->cols;
-        double *gap = d->gap + c * d->cols;
-        for (size_t i = 0; i < d->cols; i++)
-            gap[i] = u[i] - gap[i];
-        const double w = norm2(d->rows, d->W + c * d->rows), rounding = 4 * DBL_EPSILON * d->scale.norm * w,
-                     allowed = tolerance * fmax(d->scale.condition * norm2(d->cols, u), 2 * lambda * w);
-        d->exact &= norm2(d->cols, gap) <= fmax(allowed, rounding);
-    }
+    for (size_t i = 0; i < d->cols * d->k; i++)
+        d->gap[i] = d->U[i] - d->gap[i];
     return KR_OK;
+}
+
+/* |gap| of one column, 0 where it is rounding. */
+static double gap_of(const struct kr_lstsq_dual *d, size_t c)
+{
+    const double gap = norm2(d->cols, d->gap + c * d->cols),
+                 rounding = 4 * DBL_EPSILON * d->scale.norm * norm2(d->rows, d->W + c * d->rows);
+    return gap <= rounding ? 0 : gap;
+}
+
+double kr_lstsq_dual_error(const struct kr_lstsq_dual *d, size_t c)
+{
+    const double lambda = d->problem->damping, norm = d->scale.norm,
+                 inverse = fmin(1 / (2 * lambda), norm / lambda / lambda),
+                 reach = fmin(inverse, SLACK * d->scale.condition / norm);
+    return d->closed ? 0 : gap_of(d, c) * reach;
+}
+
+bool kr_lstsq_dual_is_known(const struct kr_lstsq_dual *d, double tolerance)
+{
+    for (size_t c = 0; c < d->k; c++)
+        if (!(kr_lstsq_dual_error(d, c) <= tolerance * norm2(d->rows, d->W + c * d->rows)))
+            return false;
+    return true;
+}
+
+bool kr_lstsq_dual_agrees(const struct kr_lstsq_dual *d, double tolerance)
+{
+    for (size_t c = 0; c < d->k; c++)
+        if (!(gap_of(d, c) <= tolerance * norm2(d->cols, d->U + c * d->cols)))
+            return false;
+    return true;
 }
 
 kr_status kr_lstsq_dual_open(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struct kr_lstsq_report *report)
@@ -115,16 +163,6 @@ kr_status kr_lstsq_dual_open(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struct
     return measure_gap(ctx, d, report);
 }
 
-bool kr_lstsq_dual_has_null_part(const struct kr_lstsq_dual *d)
-{
-    for (size_t c = 0; c < d->k; c++) {
-        const double w = norm2(d->rows, d->W + c * d->rows), u = norm2(d->cols, d->U + c * d->cols);
-        if (!(w * d->scale.norm <= SLACK * d->scale.condition * u) && !column_is_zero(d, c))
-            return true;
-    }
-    return false;
-}
-
 kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struct kr_lstsq_report *report)
 {
     double *D, *left;
@@ -138,7 +176,7 @@ kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struc
     for (size_t c = 0; c < d->k; c++)
         cblas_daxpy((int)d->rows, 1, D + c * d->rows, 1, d->W + c * d->rows, 1);
     memcpy(d->gap, left, d->cols * d->k * sizeof *left);
-    d->exact = d->closed = true;
+    d->closed = true;
     kr_release(ctx, mark);
     return KR_OK;
 }
@@ -146,9 +184,7 @@ kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *d, struc
 void kr_lstsq_dual_correct(const struct kr_lstsq_dual *d, double *U)
 {
     for (size_t c = 0; c < d->k && d->closed; c++) {
-        const double *gap = d->gap + c * d->cols;
-        const double rounding = 4 * DBL_EPSILON * d->scale.norm * norm2(d->rows, d->W + c * d->rows);
-        if (norm2(d->cols, gap) > SLACK * rounding)
-            cblas_daxpy((int)d->cols, -1, gap, 1, U + c * d->cols, 1);
+        if (gap_of(d, c) > 0)
+            cblas_daxpy((int)d->cols, -1, d->gap + c * d->cols, 1, U + c * d->cols, 1);
     }
 }

@@ -18,10 +18,20 @@ struct kr_lstsq_scale {
 };
 struct kr_lstsq_scale kr_lstsq_scale_of(size_t k, const struct kr_lstsq_column *columns);
 
-/* Has every column |r| <= 10 (btol |c| + atol |A||u|), as the residual of a compatible system c = A u has?
- * C, R: rows x k; U: cols x k. */
-bool kr_lstsq_is_zero(double atol, double btol, double norm, size_t k, size_t rows, const double *R,
-                      const double *C, size_t cols, const double *U);
+/*
+ * Is the residual r = c - M u of every column what a solved M u = c leaves? So it is below 10 btol |c|, and
+ * below 10 (btol |c| + atol |M||u|) unless it is the residual of a least-squares solution, |M'r| <= atol
+ * |M||r|: an ill-conditioned M leaves no other way to tell (one product then). M = A or A', rows x cols.
+ */
+struct kr_lstsq_residual {
+    bool transposed;
+    size_t k;
+    const double *C, *U, *R; /* rows x k, cols x k, rows x k */
+    double atol, btol, norm;
+};
+kr_status kr_lstsq_is_zero(struct kr_ctx *ctx, const struct kr_lstsq *problem,
+                           const struct kr_lstsq_residual *residual, bool *out,
+                           struct kr_lstsq_report *report) KR_MUST_CHECK;
 
 /* Is lambda^2 a number to divide by? If not, the problem is an undamped one. */
 bool kr_lstsq_is_damped(const struct kr_lstsq *problem);
@@ -43,14 +53,17 @@ struct kr_lstsq_dual {
     double *W, *gap;         /* rows x k, cols x k */
     struct kr_lstsq_scale scale;
     double atol, btol; /* of the solve that gave u */
-    bool exact;        /* the gap does not matter, or has been closed */
-    bool closed;
+    bool closed;       /* by a solve */
 };
 /* W = R / lambda^2 and the gap. C and R are borrowed. */
 kr_status kr_lstsq_dual_open(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
                              struct kr_lstsq_report *report) KR_MUST_CHECK;
-/* Is w more than M'^+ u, so that it has a part in directions that M (nearly) annihilates? */
-bool kr_lstsq_dual_has_null_part(const struct kr_lstsq_dual *dual);
+/* What closing the gap can change in column c of W, at most; 0 once it is closed. */
+double kr_lstsq_dual_error(const struct kr_lstsq_dual *dual, size_t c);
+/* Is that at most tolerance |w| in every column? */
+bool kr_lstsq_dual_is_known(const struct kr_lstsq_dual *dual, double tolerance);
+/* Is every gap at most tolerance |u|, or rounding? */
+bool kr_lstsq_dual_agrees(const struct kr_lstsq_dual *dual, double tolerance);
 /* Closes the gap: one solve. The gap becomes U - M'W of the new W, the error of U. */
 kr_status kr_lstsq_dual_close(struct kr_ctx *ctx, struct kr_lstsq_dual *dual,
                               struct kr_lstsq_report *report) KR_MUST_CHECK;

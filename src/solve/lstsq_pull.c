@@ -15,10 +15,10 @@
  * Damped, one solve gives bbar, and W = s / lambda^2 costs nothing; where lambda is small against the small
  * singular values, lstsq_dual.c says what is left to solve. Then r is lambda^2 Y with Y = (A A' + lambda^2
  * I)^-1 b, and what b - A x keeps of it is no more than rounding, but W has a part s / lambda^2: the same
- * correction serves r. A correction of W is made where r has a part outside the range of A (tall), one of r
- * where xbar has a part outside the range of A' (wide), so that as in the table above tall and wide take 2
- * solves, square 1, rank-deficient 3. lambda_bar is taken as -2 lambda <bbar, Y> where that has less
- * rounding.
+ * correction serves r. Each is made where its gap can change pull(r, W) by more than the tolerances do
+ * anyway, 10 tol cond |bbar||x|: that of W where r has a part outside the range of A (tall), that of r where
+ * xbar has a part outside the range of A' (wide), so that as in the table above tall and wide take 2 solves,
+ * square 1, rank-deficient 3. lambda_bar is taken as -2 lambda <bbar, Y> where that is known better.
  *
  * The error of the scalar, true minus computed, to first order and exactly for a linear L:
  *
@@ -39,6 +39,7 @@
 #include "solve/lstsq_dual.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ struct reverse {
     size_t m, n, k;
     const double *X, *R, *X_bar;
     double *bbar, *S, *B; /* m x k, n x k, m x k */
+    double *gain;         /* |A x|/|x| of every column */
     struct kr_lstsq_scale scale;
     struct kr_lstsq_report *report;
 };
@@ -73,19 +75,23 @@ static double norm2(size_t n, const double *x)
 static kr_status pull_undamped(struct kr_ctx *ctx, const struct reverse *v, double *grad)
 {
     const struct kr_lstsq *problem = &v->backward.problem;
-    const double tolerance = v->backward.options.atol;
-    const size_t m = v->m, n = v->n, k = v->k;
-    double *W;
-    KR_TRY(kr_op_pull(ctx, &problem->A, k, v->bbar, v->X, -1, grad));
-    if (!kr_lstsq_is_zero(v->forward->atol, v->forward->btol, v->scale.norm, k, m, v->R, v->B, n, v->X)) {
-        KR_ALLOC(ctx, W, n * k);
-        KR_TRY(kr_lstsq_solve(ctx, problem, k, v->bbar, NULL, W, NULL, NULL, v->report));
-        KR_TRY(kr_op_pull(ctx, &problem->A, k, v->R, W, 1, grad));
+    const double tolerance = v->backward.options.atol, norm = v->scale.norm;
+    const struct kr_lstsq_residual r = {false, v->k, v->B, v->X, v->R, v->forward->atol, v->forward->btol,
+                                        norm},
+                                   s = {true, v->k, v->X_bar, v->bbar, v->S, tolerance, tolerance, norm};
+    double *W, *Y = v->B; /* B is needed for r only */
+    bool zero;
+    KR_TRY(kr_op_pull(ctx, &problem->A, v->k, v->bbar, v->X, -1, grad));
+    KR_TRY(kr_lstsq_is_zero(ctx, problem, &r, &zero, v->report));
+    if (!zero) {
+        KR_ALLOC(ctx, W, v->n * v->k);
+        KR_TRY(kr_lstsq_solve(ctx, problem, v->k, v->bbar, NULL, W, NULL, NULL, v->report));
+        KR_TRY(kr_op_pull(ctx, &problem->A, v->k, v->R, W, 1, grad));
     }
-    if (!kr_lstsq_is_zero(tolerance, tolerance, v->scale.norm, k, n, v->S, v->X_bar, m, v->bbar)) {
-        double *Y = v->B; /* no longer needed */
-        KR_TRY(kr_lstsq_solve_t(ctx, problem, k, v->X, Y, NULL, NULL, v->report));
-        KR_TRY(kr_op_pull(ctx, &problem->A, k, Y, v->S, 1, grad));
+    KR_TRY(kr_lstsq_is_zero(ctx, problem, &s, &zero, v->report));
+    if (!zero) {
+        KR_TRY(kr_lstsq_solve_t(ctx, problem, v->k, v->X, Y, NULL, NULL, v->report));
+        KR_TRY(kr_op_pull(ctx, &problem->A, v->k, Y, v->S, 1, grad));
     }
     return KR_OK;
 }
@@ -115,7 +121,36 @@ static kr_status estimate_damped(struct kr_ctx *ctx, const struct reverse *v, co
     return KR_OK;
 }
 
-/* <W, x> = <bbar, Y>, by the one that is known better, column by column. */
+/* The relative error that the tolerances give the gradient anyway. */
+static double allowance(const struct reverse *v)
+{
+    const double tolerance = fmax(v->backward.options.atol, fmax(v->forward->atol, v->forward->btol));
+    return 10 * v->scale.condition * fmax(tolerance, DBL_EPSILON);
+}
+
+/*
+ * Can the gap of a dual solution change pull(r, W) by more than its share of the gradient? The change is
+ * multiplied by `factor` and the length of the other vector (rows). Parts of r and W in directions that A
+ * nearly annihilates count 10 times the rest at most, since a parameter may not move them: the rest is
+ * |bbar||x|, and times (lambda |x|/|A x|)^2 what A'r = lambda^2 x and A W = bbar say of the other parts.
+ */
+static bool gap_matters(const struct reverse *v, const struct kr_lstsq_dual *dual, double factor, size_t rows,
+                        const double *other, double allowed)
+{
+    for (size_t c = 0; c < v->k; c++) {
+        const double length = factor * norm2(rows, other + c * rows),
+                     change = kr_lstsq_dual_error(dual, c) * length,
+                     ratio = v->backward.problem.damping / v->gain[c],
+                     rest = norm2(v->m, v->bbar + c * v->m) * norm2(v->n, v->X + c * v->n),
+                     first = length * norm2(dual->rows, dual->W + c * dual->rows);
+        if (change > 0 && !(change <= allowed * (rest + fmin(first, 10 * (1 + ratio * ratio) * rest))))
+            return true;
+    }
+    return false;
+}
+
+/* <W, x> = <bbar, Y>, column by column by the one that is known better: W or Y to their error, the product to
+ * its rounding. */
 static double damping_product(const struct reverse *v, const struct kr_lstsq_dual *W,
                               const struct kr_lstsq_dual *Y)
 {
@@ -123,10 +158,9 @@ static double damping_product(const struct reverse *v, const struct kr_lstsq_dua
     for (size_t c = 0; c < v->k; c++) {
         const double *w = W->W + c * v->n, *x = v->X + c * v->n, *y = Y->W + c * v->m,
                      *b = v->bbar + c * v->m;
-        const bool through_y = W->exact == Y->exact
-                                   ? norm2(v->m, b) * norm2(v->m, y) < norm2(v->n, w) * norm2(v->n, x)
-                                   : Y->exact;
-        sum += through_y ? inner(v->m, b, y) : inner(v->n, w, x);
+        const double of_w = norm2(v->n, x) * (kr_lstsq_dual_error(W, c) + DBL_EPSILON * norm2(v->n, w)),
+                     of_y = norm2(v->m, b) * (kr_lstsq_dual_error(Y, c) + DBL_EPSILON * norm2(v->m, y));
+        sum += of_y < of_w ? inner(v->m, b, y) : inner(v->n, w, x);
     }
     return sum;
 }
@@ -160,11 +194,12 @@ static kr_status pull_damped(struct kr_ctx *ctx, const struct reverse *v, double
     KR_TRY(kr_lstsq_dual_open(ctx, &W, v->report));
     if (grad || damping_bar) {
         KR_TRY(kr_lstsq_dual_open(ctx, &Y, v->report));
-        if (!W.exact && grad && kr_lstsq_dual_has_null_part(&Y))
+        const double allowed = allowance(v);
+        if (grad && gap_matters(v, &W, 1, v->m, v->R, allowed))
             KR_TRY(kr_lstsq_dual_close(ctx, &W, v->report));
-        if (!Y.exact && grad && kr_lstsq_dual_has_null_part(&W))
+        if (grad && gap_matters(v, &Y, lambda * lambda, v->n, W.W, allowed))
             KR_TRY(kr_lstsq_dual_close(ctx, &Y, v->report));
-        if (!W.exact && !Y.exact && damping_bar)
+        if (damping_bar && !kr_lstsq_dual_is_known(&W, allowed) && !kr_lstsq_dual_is_known(&Y, allowed))
             KR_TRY(kr_lstsq_dual_close(ctx, &W, v->report));
         kr_lstsq_dual_correct(&W, v->bbar);
     }
@@ -181,12 +216,13 @@ static kr_status pull_damped(struct kr_ctx *ctx, const struct reverse *v, double
 static kr_status right_hand_sides(struct kr_ctx *ctx, struct reverse *v)
 {
     KR_ALLOC(ctx, v->B, v->m * v->k);
+    KR_ALLOC(ctx, v->gain, v->k);
     KR_TRY(kr_lstsq_product(ctx, &v->backward.problem, false, v->k, v->X, v->B, v->report));
     for (size_t c = 0; c < v->k; c++) {
         double *b = v->B + c * v->m;
         const double length = norm2(v->n, v->X + c * v->n);
-        if (length > 0)
-            v->scale.norm = fmax(v->scale.norm, norm2(v->m, b) / length);
+        v->gain[c] = length > 0 ? norm2(v->m, b) / length : 0;
+        v->scale.norm = fmax(v->scale.norm, v->gain[c]);
         cblas_daxpy((int)v->m, 1, v->R + c * v->m, 1, b, 1);
     }
     return KR_OK;

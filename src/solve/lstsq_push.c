@@ -12,7 +12,8 @@
  * column rank (by the sketch). Damped, G^-1 g = s / lambda^2 + LstSq(A, u - A s / lambda^2, lambda), with u ~
  * LstSq(A', g, lambda) and s = g - A'u, is exact whatever the error of u (lstsq_dual.c), and its last solve
  * is shared with f. For small lambda, what g takes from r comes from r = lambda^2 (A A' + lambda^2 I)^-1 b,
- * corrected as in lstsq_pull.c, since G^-1 multiplies its rounding by 1 / lambda^2.
+ * corrected by one more solve where x - A'r / lambda^2 is more than 1000 tolerances, since G^-1 multiplies
+ * its error by up to 1 / lambda^2.
  *
  * Cost: undamped 1 to 3 solves, damped 1 (nothing but B_dot) to 3; up to 4 products a column beside them.
  * Memory: 4 (m + n) k doubles and what a solve takes. Source: Golub and Pereyra 1973, formula 4.12, for the
@@ -21,6 +22,7 @@
 #include "solve/lstsq_dual.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -93,7 +95,11 @@ static kr_status push_undamped(struct kr_ctx *ctx, struct forward *v)
     }
     if (v->A_dot) {
         KR_TRY(right_hand_sides(ctx, v, block, &norm));
-        if (!kr_lstsq_is_zero(v->forward->atol, v->forward->btol, norm, k, m, v->R, block, n, v->X)) {
+        const struct kr_lstsq_residual r = {false, k, block, v->X, v->R, v->forward->atol, v->forward->btol,
+                                            norm};
+        bool zero;
+        KR_TRY(kr_lstsq_is_zero(ctx, problem, &r, &zero, v->report));
+        if (!zero) {
             KR_TRY(kr_op_apply_t(ctx, v->A_dot, k, v->R, v->X_dot));
             KR_TRY(kr_lstsq_solve_t(ctx, problem, k, v->X_dot, block, NULL, NULL, v->report));
             add(m, k, 1, block, v->F);
@@ -111,22 +117,21 @@ static kr_status change_of_gradient(struct kr_ctx *ctx, struct forward *v, doubl
     const struct kr_lstsq *problem = &v->backward.problem;
     const double lambda2 = problem->damping * problem->damping;
     double *B;
-    struct kr_lstsq_dual Y = {
-        .problem = problem,
-        .rows = v->m,
-        .cols = v->n,
-        .k = v->k,
-        .C = NULL,
-        .U = v->X,
-        .R = v->R,
-        .scale = {0, 100}, /* what a problem may have before a solve has said what it has */
-        .atol = v->forward->atol,
-        .btol = v->forward->btol};
+    struct kr_lstsq_dual Y = {.problem = problem,
+                              .rows = v->m,
+                              .cols = v->n,
+                              .k = v->k,
+                              .C = NULL,
+                              .U = v->X,
+                              .R = v->R,
+                              .scale = {0, 1}, /* not known before a solve */
+                              .atol = v->forward->atol,
+                              .btol = v->forward->btol};
     KR_ALLOC(ctx, B, v->m * v->k);
     KR_TRY(right_hand_sides(ctx, v, B, &Y.scale.norm));
     Y.C = B;
     KR_TRY(kr_lstsq_dual_open(ctx, &Y, v->report));
-    if (!Y.exact && problem->rank != v->n)
+    if (problem->rank != v->n && !kr_lstsq_dual_agrees(&Y, 1e3 * fmax(v->backward.options.atol, DBL_EPSILON)))
         KR_TRY(kr_lstsq_dual_close(ctx, &Y, v->report));
     KR_TRY(kr_op_apply_t(ctx, v->A_dot, v->k, Y.W, G));
     for (size_t i = 0; i < v->n * v->k; i++)

@@ -1,6 +1,7 @@
 /*
  * What a tolerance buys: the gradient's relative error is below 30 cond max(forward, backward), where cond is
- * the condition number of [A; lambda I], and each of the two tolerances alone spoils it. The table of
+ * the condition number of [A; lambda I], and each of the two tolerances alone spoils it; with a sketch the
+ * condition number has no part in it. The table of
  * clients/c/README.md in small; tests/bench/bench_lstsq_tolerance.c prints the large one.
  */
 #include "../suite.h"
@@ -30,20 +31,26 @@ static void teardown(void)
     kr_ctx_fini(ctx);
 }
 
-static double error_of(const struct tolerance_case *c, const struct exact *exact, double forward,
-                       double backward)
+static double error_with(const struct tolerance_case *c, const struct exact *exact, double forward,
+                         double backward, enum kr_lstsq_preconditioner preconditioner)
 {
     struct kr_lstsq_options options;
     struct kr_lstsq_report report = {0};
     double error;
     ck_assert_int_eq(kr_schema_init(ctx, &kr_lstsq_options_schema, &options), KR_OK);
-    options.preconditioner = KR_LSTSQ_NONE;
+    options.preconditioner = (int)preconditioner;
     options.max_iterations = 100000;
     options.atol = options.btol = forward;
     options.backward_tolerance = backward;
     ck_assert_int_eq(gradient_error(ctx, c, exact, &options, &error, &report), KR_OK);
     ck_assert(kr_lstsq_converged(&report));
     return error;
+}
+
+static double error_of(const struct tolerance_case *c, const struct exact *exact, double forward,
+                       double backward)
+{
+    return error_with(c, exact, forward, backward, KR_LSTSQ_NONE);
 }
 
 START_TEST(the_error_grows_with_the_condition_and_the_larger_tolerance)
@@ -98,10 +105,40 @@ START_TEST(damping_caps_the_condition)
 }
 END_TEST
 
+/* With a sketch the error is the tolerance, up to what doubles allow, whatever the condition. */
+START_TEST(a_sketch_takes_the_condition_out)
+{
+    static const double conditions[] = {1e2, 1e5, 1e8}, tolerances[] = {1e-4, 1e-8};
+    static const struct tolerance_case shapes[] = {
+        {"tall", 200, 30, 0, 0},
+        {"wide", 30, 200, 0, 0},
+        {"tall, damped", 200, 30, 1e-3, 0},
+        {"wide, damped", 30, 200, 1e-3, 0},
+    };
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < 3; k++) {
+            struct kr_mark mark = kr_mark(ctx);
+            struct tolerance_case c = shapes[i];
+            c.condition = conditions[k];
+            const struct exact exact = exact_case(ctx, &c);
+            for (size_t f = 0; f < 2; f++)
+                for (size_t b = 0; b < 2; b++) {
+                    const double most = 10 * fmax(tolerances[f], tolerances[b]) + 1e-15 * c.condition,
+                                 error =
+                                     error_with(&c, &exact, tolerances[f], tolerances[b], KR_LSTSQ_SKETCH);
+                    ck_assert_msg(error <= most, "%s, condition %g, tolerances %g and %g: error %g", c.name,
+                                  c.condition, tolerances[f], tolerances[b], error);
+                }
+            kr_release(ctx, mark);
+        }
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {the_error_grows_with_the_condition_and_the_larger_tolerance,
-                                  either_tolerance_alone_is_a_limit, damping_caps_the_condition};
+                                  either_tolerance_alone_is_a_limit, damping_caps_the_condition,
+                                  a_sketch_takes_the_condition_out};
     Suite *made = suite_create("lstsq_tolerance");
     TCase *tcase = tcase_create("lstsq_tolerance");
     tcase_add_checked_fixture(tcase, setup, teardown);

@@ -307,7 +307,7 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
 const struct kr_solver_type kr_solver_cg = {
     .base = {"cg", "block conjugate gradients: matrix-free, O(n) memory a column", NULL},
     .bytes = bytes,
-    .columns = 64,
+    .columns = 256,
     .preconditioned = true,
     .correct = correct,
 };

@@ -382,6 +382,44 @@ START_TEST(memory_is_announced)
 }
 END_TEST
 
-SUITE("preconditioners", every_row_is_tested, symmetric_positive_definite_and_below,
+/* Low rank: few columns that stand out; none: a random sample; little to go by: less. */
+START_TEST(what_auto_takes)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    ctx->threads = 1;
+    struct noisy smooth, rough, small;
+    struct problem dense;
+    struct kr_op_type products_only;
+    struct kr_preconditioner P;
+    struct kr_variant automatic;
+    OK(kr_variant_init(ctx, &kr_preconditioner_registry, "auto", &automatic));
+    make_noisy(ctx, "rbf", 1000, 1, false, &smooth);
+    make_noisy(ctx, "matern12", 1000, 1e-3, false, &rough);
+    make_noisy(ctx, "rbf", 99, 1, false, &small);
+    prepare(ctx, NULL, 120, 1, spectrum(ctx, 120, 10), 1e-10, &dense);
+    OK(kr_preconditioner_open(ctx, &automatic, &smooth.op, &P));
+    ck_assert_str_eq(P.type->base.name, "pivoted_cholesky");
+    ck_assert(P.rank > 20 && P.rank < 250);
+    ck_assert_ptr_nonnull(strstr(P.reason, "low rank"));
+    OK(kr_preconditioner_open(ctx, &automatic, &rough.op, &P));
+    ck_assert_str_eq(P.type->base.name, "nystrom");
+    ck_assert_uint_eq(P.rank, 250);
+    ck_assert_ptr_nonnull(strstr(P.reason, "sample"));
+    OK(kr_preconditioner_open(ctx, &automatic, &small.op, &P));
+    ck_assert_str_eq(P.type->base.name, "none");
+    OK(kr_preconditioner_open(ctx, &automatic, &dense.op, &P));
+    ck_assert_str_eq(P.type->base.name, "jacobi");
+    products_only = *dense.op.type;
+    products_only.diagonal = NULL;
+    dense.op.type = &products_only;
+    OK(kr_preconditioner_open(ctx, &automatic, &dense.op, &P));
+    ck_assert_str_eq(P.type->base.name, "none");
+    ck_assert_ptr_nonnull(strstr(P.reason, "products only"));
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("preconditioners", what_auto_takes, every_row_is_tested, symmetric_positive_definite_and_below,
       an_inverse_of_what_it_stands_for, exact_at_full_rank, fewer_iterations, jacobi_undoes_a_scaling,
       nothing_numerical_fails, same_bits_with_any_number_of_threads, memory_is_announced)

@@ -10,7 +10,8 @@
  * over the vectors; memory 2 m + 3 n doubles a column, and n for each direction that is kept for
  * reorthogonalisation. |A'r| = |zetabar| falls monotonically. Estimates and stops are those of the authors'
  * code (Stanford SOL), with two changes: the norm of [A; lambda I] counts lambda, and the condition number
- * does not depend on the units of A.
+ * does not depend on the units of A. The stop at a condition number of 1/epsilon is a guard: a singular value
+ * below epsilon |A| shows in the recurrence only when |A'r| has fallen to it, which is a stop of its own.
  *
  * Every column is solved for b/|b|; norms that leave the range of squares are taken again by a scaled sum.
  * Vectors are cut into pieces of a fixed length, whose sums are added in order: the same bits for any number

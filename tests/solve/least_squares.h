@@ -117,4 +117,87 @@ static inline struct kr_lstsq_options tight_options(struct kr_ctx *ctx, double t
     return options;
 }
 
+/* Another operator, whose products are counted and, after so many columns, go wrong. */
+struct wrapped {
+    struct kr_op inner;
+    size_t columns, columns_t;         /* multiplied so far */
+    size_t spoil_after, spoil_t_after; /* then the first number of a block is not finite; 0 = never */
+    size_t cancel_after;               /* products of both kinds; 0 = never */
+    double adjoint_factor;             /* A' is wrong by this factor; 1 = right */
+};
+
+static inline kr_status count_product(struct kr_ctx *ctx, struct wrapped *w, bool transposed, size_t k,
+                                      double *Y)
+{
+    size_t *columns = transposed ? &w->columns_t : &w->columns,
+           limit = transposed ? w->spoil_t_after : w->spoil_after;
+    *columns += k;
+    if (limit && *columns > limit)
+        Y[0] = NAN;
+    if (w->cancel_after && w->columns + w->columns_t >= w->cancel_after)
+        kr_cancel(ctx);
+    return KR_OK;
+}
+
+static inline kr_status wrapped_apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,
+                                      double *Y)
+{
+    struct wrapped *w = *(struct wrapped *const *)op->self;
+    KR_TRY(kr_op_apply(ctx, &w->inner, k, X, Y));
+    return count_product(ctx, w, false, k, Y);
+}
+
+static inline kr_status wrapped_apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,
+                                        double *Y)
+{
+    struct wrapped *w = *(struct wrapped *const *)op->self;
+    KR_TRY(kr_op_apply_t(ctx, &w->inner, k, X, Y));
+    for (size_t i = 0; i < k * op->cols && w->adjoint_factor != 1; i++)
+        Y[i] *= i % 3 == 0 ? w->adjoint_factor : 1;
+    return count_product(ctx, w, true, k, Y);
+}
+
+/* *w must outlive the operator. */
+static inline struct kr_op wrap(struct kr_ctx *ctx, const struct kr_op *inner, struct wrapped *w)
+{
+    static const struct kr_op_type type = {
+        .name = "wrapped", .apply = wrapped_apply, .apply_t = wrapped_apply_t};
+    struct wrapped **self = kr_alloc(ctx, 1, sizeof *self);
+    *self = w;
+    *w = (struct wrapped){.inner = *inner, .adjoint_factor = 1};
+    return (struct kr_op){&type, inner->rows, inner->cols, inner->symmetric, self};
+}
+
+/* The dense answer for an operator without known factors: LAPACK's shortest minimiser of its entries. */
+extern void dgelsd_(const int *m, const int *n, const int *k, double *A, const int *lda, double *B,
+                    const int *ldb, double *s, const double *rcond, int *rank, double *work, const int *lwork,
+                    int *iwork, int *info);
+
+static inline void dense_solution(struct kr_ctx *ctx, const struct kr_op *op, double damping, size_t k,
+                                  const double *B, double *X)
+{
+    const size_t m = op->rows, n = op->cols, rows = m + (damping > 0 ? n : 0), tall = rows > n ? rows : n;
+    double *A = kr_alloc(ctx, m * n, sizeof *A), *stacked = kr_alloc(ctx, rows * n, sizeof *A),
+           *Y = kr_alloc(ctx, tall * k, sizeof *Y), *s = kr_alloc(ctx, n, sizeof *s), length;
+    const int r = (int)rows, c = (int)n, columns = (int)k, ld = (int)tall, ask = -1;
+    const double cut = 1e-12;
+    int rank, info, integers = 0;
+    OK(kr_op_fill(ctx, op, A));
+    for (size_t j = 0; j < n; j++) {
+        memcpy(stacked + j * rows, A + j * m, m * sizeof *A);
+        if (damping > 0)
+            stacked[j * rows + m + j] = damping;
+    }
+    for (size_t j = 0; j < k; j++)
+        memcpy(Y + j * tall, B + j * m, m * sizeof *B);
+    dgelsd_(&r, &c, &columns, stacked, &r, Y, &ld, s, &cut, &rank, &length, &ask, &integers, &info);
+    const int lwork = (int)length;
+    double *work = kr_alloc(ctx, (size_t)lwork, sizeof *work);
+    int *iwork = kr_alloc(ctx, (size_t)integers, sizeof *iwork);
+    dgelsd_(&r, &c, &columns, stacked, &r, Y, &ld, s, &cut, &rank, work, &lwork, iwork, &info);
+    ck_assert_int_eq(info, 0);
+    for (size_t j = 0; j < k; j++)
+        memcpy(X + j * n, Y + j * tall, n * sizeof *X);
+}
+
 #endif

@@ -1,6 +1,12 @@
 /*
  * tune: the loop that tunes hyperparameters. A spec goes in, events come out; no threads, files or sockets.
  *
+ * With constraints the optimiser's steps go through the null-space filter (kriged/nullspace.h), and points
+ * compare like this: until one is feasible (no |c_i| above projection.tolerance) the least violation is best,
+ * then the lowest objective of the feasible ones. Steps along a curved constraint set leave it a little; so
+ * the last evaluations that a limit or the patience allows, where the last point is not feasible, only
+ * restore the constraints.
+ *
  * A run resumed from the checkpoint of any step takes the same further steps, to the last bit (a stop by
  * seconds excepted).
  */
@@ -8,12 +14,13 @@
 #define KRIGED_TUNE_H
 
 #include "kriged/gp.h"
+#include "kriged/nullspace.h"
 #include "kriged/opt.h"
 
 /* S(enum suffix, name) */
 #define KR_TUNE_STOP_TABLE(S)                                                                                \
     S(NONE, "none")                                                                                          \
-    S(GRADIENT, "gradient")       /* no entry of the projected gradient is above the tolerance */            \
+    S(GRADIENT, "gradient")       /* the projected gradient is small, and the constraints hold */            \
     S(PATIENCE, "patience")       /* no better loss for so many evaluations */                               \
     S(EVALUATIONS, "evaluations") /* the limit of evaluations */                                             \
     S(SECONDS, "seconds")         /* the limit of time */                                                    \
@@ -30,10 +37,15 @@ extern const char *const kr_tune_stop_names[];
     F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser so far")                       \
     F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start, from 1")                                    \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
-    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss so far")                             \
+    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \
+      "lowest loss so far; with constraints of the feasible points, before there is one that of the least "  \
+      "violation")                                                                                           \
     F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL,                                                    \
-      "largest entry of the projected gradient of what is minimised (mse: its logarithm) by the "            \
-      "log-parameters")                                                                                      \
+      "largest entry of the gradient of what is minimised (mse: its logarithm) by the log-parameters, "      \
+      "projected to the bounds and the constraints")                                                         \
+    F(S, VALUES, constraints, _, NULL, 0, 0, KR_OMIT,                                                        \
+      "how far each constraint is from being met here, by its type, or type[i] where a type comes twice")    \
+    F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT, "the largest of these, without sign")       \
     F(S, VALUES, parameters, _, NULL, 0, 0, 0, "values of all hyperparameters here, by name")                \
     F(S, OBJECT, solver, kr_solve_report, NULL, 0, 0, 0, "what the linear solves of this evaluation did")    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run so far")
@@ -51,6 +63,7 @@ KR_DECLARE(kr_warning, KR_WARNING_FIELDS);
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss of the last evaluation")                         \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss so far")                             \
     F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL, "as in the step events")                           \
+    F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT, "as in the step events")                    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run so far")                                        \
     F(S, REAL, seconds_left, _, NULL, 0, 1e15, KR_NULL, "until the limit of evaluations or of time, at most")
 KR_DECLARE(kr_progress, KR_PROGRESS_FIELDS);
@@ -81,24 +94,36 @@ KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
     F(S, TEXT, stop_detail, _, NULL, 0, 0, 0, "in words, with what to try")                                  \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss: that of the parameters below")      \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "hyperparameters at the lowest loss")         \
+    F(S, VALUES, constraints, _, NULL, 0, 0, KR_OMIT, "as in the step events, at these parameters")          \
+    F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT,                                             \
+      "at these parameters: above projection.tolerance no point met the constraints")                        \
     F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores in the target's units, before and after")  \
     F(S, INT, evaluations, _, "0", 0, 1e15, 0, "evaluations of the loss and its gradient")                   \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run")                                               \
     F(S, TEXT, model, _, NULL, 0, 0, KR_OMIT, "name of the model that the job left")
 KR_DECLARE(kr_tune_result, KR_TUNE_RESULT_FIELDS);
 
-/* INVALID at a parameter's pointer when its start lies outside its default bounds. */
-kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp) KR_MUST_CHECK;
+/* What to tune, and how. */
+struct kr_tune_spec {
+    const struct kr_gp *gp;
+    const struct kr_variant *optimizer;            /* a row of kr_optimizer_registry */
+    const struct kr_gp_constraints *constraints;   /* NULL: none */
+    const struct kr_nullspace_options *projection; /* with constraints; NULL: the defaults */
+};
+
+/* INVALID at a parameter's pointer when its start lies outside its default bounds; at the optimiser's type
+ * when its steps cannot be filtered and there are constraints. */
+kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec) KR_MUST_CHECK;
 
 /*
- * Minimises the objective of `gp` over its free parameters, by `optimizer` (a row of kr_optimizer_registry).
- * `checkpoint` = what a step event carried, or NULL to begin. *theta (in the arena): the best parameters. A
- * trial point where the loss cannot be computed shortens the step and is a warning; at the start it is the
- * failure of the run. CANCELLED, TIME_LIMIT and MEMORY_LIMIT end it too. INTERNAL for a checkpoint of another
- * run.
+ * Minimises the objective of spec->gp over its free parameters. `checkpoint` = what a step event carried, or
+ * NULL to begin. *theta (in the arena): the best parameters. A trial point where the loss cannot be computed
+ * shortens the step and is a warning; at the start it is the failure of the run. CANCELLED, TIME_LIMIT and
+ * MEMORY_LIMIT end it too. INTERNAL for a checkpoint of another run. That no point met the constraints is a
+ * fact of the result, and a warning.
  */
-kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer,
-                  size_t ncheckpoint, const double *checkpoint, kr_tune_sink *sink, void *self,
-                  struct kr_tune_result *out, const double **theta) KR_MUST_CHECK;
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t ncheckpoint,
+                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out,
+                  const double **theta) KR_MUST_CHECK;
 
 #endif

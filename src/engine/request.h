@@ -50,6 +50,10 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_REQUIRED, "name of a stored data set")                             \
     KR_GP_FIELDS(F, S)                                                                                       \
     F(S, VARIANT, optimizer, kr_optimizer, "lbfgs", 0, 0, 0, "how the hyperparameters are tuned")            \
+    F(S, VARIANTS, constraints, kr_constraint, NULL, 0, 0, KR_OMIT,                                          \
+      "what the tuned model must meet, kept by the null-space method: with the optimizers adam and "         \
+      "gradient_descent")                                                                                    \
+    F(S, OPTIONAL, projection, kr_nullspace_options, NULL, 0, 0, KR_OMIT, "how the constraints are kept")    \
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "names and texts of your own, to find the job by")
 KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
 

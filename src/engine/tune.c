@@ -3,13 +3,43 @@
 #include "engine/session.h"
 #include "wire/wire.h"
 
-static kr_status read_request(struct kr_ctx *ctx, json_t *json, struct kr_tune_request *request,
-                              struct kr_gp_spec *spec)
+/* A request made ready: everything that can be refused before any work has been. */
+struct prepared {
+    struct kr_tune_request request;
+    struct kr_gp_spec spec;
+    struct kr_gp gp;
+    struct kr_gp_constraints constraints;
+    struct kr_tune_spec tune;
+};
+
+/* Options of the projection belong to constraints, and are shown with them. */
+static kr_status take_projection(struct kr_ctx *ctx, struct kr_tune_request *request)
 {
+    if (!request->constraints.count)
+        return request->projection
+                   ? kr_fail(ctx, KR_INVALID, "/projection",
+                             "must not be given without constraints: there is nothing to keep")
+                   : KR_OK;
+    if (request->projection)
+        return KR_OK;
+    KR_ALLOC(ctx, request->projection, 1);
+    return kr_schema_init(ctx, &kr_nullspace_options_schema, request->projection);
+}
+
+/* The parts borrow from each other: `out` stays where it is. */
+static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_dataset *data,
+                         struct prepared *out)
+{
+    struct kr_tune_request *request = &out->request;
     KR_TRY(kr_wire_read(ctx, &kr_tune_request_schema, json, "", request));
-    *spec = (struct kr_gp_spec){request->model, request->objective, request->test, request->solver};
-    kr_session_limits(ctx, &spec->solver);
-    return KR_OK;
+    KR_TRY(take_projection(ctx, request));
+    out->spec = (struct kr_gp_spec){request->model, request->objective, request->test, request->solver};
+    kr_session_limits(ctx, &out->spec.solver);
+    KR_TRY(kr_gp_init(ctx, &out->spec, data, &out->gp));
+    KR_TRY(kr_gp_constrain(ctx, &out->gp, &request->constraints, "/constraints", &out->constraints));
+    out->tune = (struct kr_tune_spec){&out->gp, &request->optimizer, &out->constraints, request->projection};
+    KR_TRY(kr_tune_check(ctx, &out->tune));
+    return kr_objective_fits(ctx, &out->gp, out->constraints.needs_variance, out->constraints.count);
 }
 
 static kr_status effective(struct kr_ctx *ctx, const struct kr_tune_request *request, json_t **out)
@@ -20,14 +50,9 @@ static kr_status effective(struct kr_ctx *ctx, const struct kr_tune_request *req
 
 kr_status kr_engine_check(struct kr_ctx *ctx, json_t *json, const struct kr_source *source, json_t **out)
 {
-    struct kr_tune_request request;
-    struct kr_gp_spec spec;
-    struct kr_gp gp;
-    KR_TRY(read_request(ctx, json, &request, &spec));
-    KR_TRY(kr_gp_init(ctx, &spec, &source->data, &gp));
-    KR_TRY(kr_tune_check(ctx, &gp));
-    KR_TRY(kr_objective_fits(ctx, &gp, false, 0));
-    return effective(ctx, &request, out);
+    struct prepared prepared;
+    KR_TRY(prepare(ctx, json, &source->data, &prepared));
+    return effective(ctx, &prepared.request, out);
 }
 
 static void forward(void *self, const struct kr_tune_event *event)
@@ -41,33 +66,23 @@ static void forward(void *self, const struct kr_tune_event *event)
                     kr_json_blob(event->ncheckpoint, event->checkpoint));
 }
 
-static kr_status run(struct kr_ctx *ctx, const struct kr_tune_request *request, const struct kr_gp_spec *spec,
-                     const struct kr_source *source, const json_t *checkpoint, struct kr_emit *emit,
-                     struct kr_gp *gp, struct kr_tune_result *result, const double **theta)
-{
-    size_t count = 0;
-    double *state = NULL;
-    if (checkpoint)
-        KR_TRY(kr_json_unblob(ctx, checkpoint, &count, &state));
-    KR_TRY(kr_gp_init(ctx, spec, &source->data, gp));
-    KR_TRY(kr_objective_fits(ctx, gp, false, 0));
-    return kr_tune(ctx, gp, &request->optimizer, count, state, forward, emit, result, theta);
-}
-
 kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_source *source,
                          const json_t *checkpoint, const char *model_directory, struct kr_emit *emit,
                          json_t **reply)
 {
-    struct kr_tune_request request;
-    struct kr_gp_spec spec;
-    struct kr_gp gp;
+    struct prepared prepared;
     struct kr_tune_result result;
     const double *theta;
+    double *state = NULL;
+    size_t count = 0;
     json_t *shown, *model = NULL;
-    KR_TRY(read_request(ctx, json, &request, &spec));
-    KR_TRY(run(ctx, &request, &spec, source, checkpoint, emit, &gp, &result, &theta));
-    KR_TRY(effective(ctx, &request, &shown));
-    kr_status status = kr_model_make(ctx, &gp, theta, source, shown, &result, model_directory, &model);
+    if (checkpoint)
+        KR_TRY(kr_json_unblob(ctx, checkpoint, &count, &state));
+    KR_TRY(prepare(ctx, json, &source->data, &prepared));
+    KR_TRY(kr_tune(ctx, &prepared.tune, count, state, forward, emit, &result, &theta));
+    KR_TRY(effective(ctx, &prepared.request, &shown));
+    kr_status status =
+        kr_model_make(ctx, &prepared.gp, theta, source, shown, &result, model_directory, &model);
     json_decref(shown);
     KR_TRY(status);
     *reply =

@@ -49,14 +49,14 @@ static kr_status score(struct run *run, const double *theta, struct kr_metrics *
     return kr_gp_score(run->ctx, gp, &gp->fit, &gp->test, theta, *test);
 }
 
-static char *stop_detail(const struct run *run)
+static char *reason(const struct run *run)
 {
     struct kr_ctx *ctx = run->ctx;
     const double *c = run->checkpoint;
     switch ((enum kr_tune_stop)c[STOP]) {
     case KR_TUNE_STOP_GRADIENT:
-        return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum",
-                         run->rules->gradient_tolerance);
+        return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum%s",
+                         run->rules->gradient_tolerance, run->m ? " that meets the constraints" : "");
     case KR_TUNE_STOP_PATIENCE:
         return kr_printf(ctx, "no better loss for %zu evaluations", run->rules->patience);
     case KR_TUNE_STOP_EVALUATIONS:
@@ -75,6 +75,15 @@ static char *stop_detail(const struct run *run)
     }
 }
 
+static char *stop_detail(const struct run *run)
+{
+    char *text = reason(run);
+    if (!text || kr_run_feasible(run, run->checkpoint[BEST_VIOLATION]))
+        return text;
+    return kr_printf(run->ctx, "%s; no point met the constraints to %g: the least violation is %.3g", text,
+                     run->projection.tolerance, run->checkpoint[BEST_VIOLATION]);
+}
+
 kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const double **theta)
 {
     const double *c = run->checkpoint;
@@ -84,10 +93,13 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
         best = run->theta;
         kr_run_theta(run, run->best_z, best);
         kr_run_warn_bounds(run);
+        kr_run_warn_infeasible(run);
     }
     *out = (struct kr_tune_result){.stop = (int)c[STOP],
                                    .stop_detail = stop_detail(run),
                                    .best_loss = c[BEST_LOSS],
+                                   .constraints = {run->m, run->c_names, run->best_c},
+                                   .constraint_violation = run->m ? c[BEST_VIOLATION] : NAN,
                                    .evaluations = (size_t)c[EVALUATIONS]};
     if (!out->stop_detail)
         return run->ctx->error.status;

@@ -4,8 +4,23 @@
 
 #include "kriged/tune.h"
 
-/* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), the optimiser's state. */
-enum { LAYOUT, STOP, EVALUATIONS, SINCE_BETTER, REFERENCE, BEST_OBJECTIVE, BEST_LOSS, SECONDS, WARNED, HEAD };
+/* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), best_c (m), of the last
+ * good point good_z (n), good_c (m) and good_J (m x n) where there are constraints, the optimiser's state. */
+enum {
+    LAYOUT,
+    STOP,
+    EVALUATIONS,
+    SINCE_BETTER,
+    REFERENCE, /* what counts as progress beats this objective and violation */
+    REFERENCE_VIOLATION,
+    BEST_OBJECTIVE,
+    BEST_VIOLATION,
+    BEST_LOSS,
+    SECONDS,
+    WARNED,
+    FAILED, /* the last point could not be evaluated */
+    HEAD
+};
 
 struct run {
     struct kr_ctx *ctx;
@@ -18,9 +33,15 @@ struct run {
     double *lower, *upper, *z, *g; /* n */
     double *theta, *gradient;      /* parameters */
     const char **names;
-    size_t size;                                         /* of the checkpoint */
-    double *checkpoint, *best_z, *best_gradient, *state; /* parts of the checkpoint */
-    double began;                                        /* kr_seconds() at SECONDS = 0 */
+    const struct kr_gp_constraints *constraints;
+    struct kr_nullspace_options projection;
+    size_t m;             /* constraints */
+    const char **c_names; /* m */
+    double *c, *J, *rows; /* at z: m; m x n by the coordinates, column-major; m x parameters, row-major */
+    double *scratch;      /* n */
+    size_t size;          /* of the checkpoint */
+    double *checkpoint, *best_z, *best_gradient, *best_c, *good_z, *good_c, *good_J, *state; /* its parts */
+    double began; /* kr_seconds() at SECONDS = 0 */
     kr_tune_sink *sink;
     void *self;
 };
@@ -30,9 +51,21 @@ void kr_run_warn(const struct run *run, const char *code, const char *parameter,
 /* theta at free coordinates z; fixed parameters keep their start values. */
 void kr_run_theta(const struct run *run, const double *z, double *theta);
 
+/* ---- constraints (constrained.c); without any these do what is left of it ---- */
+
+/* z: what the optimiser asks for, or what the filter makes of it. */
+kr_status kr_run_propose(struct run *run) KR_MUST_CHECK;
+/* J from rows; then z, c and J are those of the last good point, and g is projected. *norm: its largest
+ * entry. */
+kr_status kr_run_settle(struct run *run, double *norm) KR_MUST_CHECK;
+/* Largest |c_i|; 0 without constraints. */
+double kr_run_violation(const struct run *run, const double *c);
+bool kr_run_feasible(const struct run *run, double violation);
+
 /* Warnings that a user deserves before and after. */
 void kr_run_warn_start(const struct run *run);
 void kr_run_warn_bounds(const struct run *run);
+void kr_run_warn_infeasible(const struct run *run);
 
 /* Result and metrics at the best parameters. */
 kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const double **theta) KR_MUST_CHECK;

@@ -19,7 +19,7 @@ const char *const kr_tune_stop_names[] = {
 #undef STOP_NAME
         NULL};
 
-enum { CHECKPOINT_LAYOUT = 1 };
+enum { CHECKPOINT_LAYOUT = 2 };
 enum { WARNED_CONVERGENCE = 1 };
 
 /* A lower objective counts as progress for `patience` from this relative change on. */
@@ -48,8 +48,25 @@ void kr_run_theta(const struct run *run, const double *z, double *theta)
     }
 }
 
-kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp)
+/* The optimisers whose steps may be filtered, for a message. */
+static kr_status refuse_optimizer(struct kr_ctx *ctx, const char *name)
 {
+    char fit[256] = "";
+    for (const struct kr_type *const *row = kr_optimizer_registry.rows; *row; row++)
+        if (((const struct kr_optimizer_type *)*row)->takes_filter)
+            snprintf(fit + strlen(fit), sizeof fit - strlen(fit), "%s%s", fit[0] ? ", " : "", (*row)->name);
+    return kr_fail(ctx, KR_INVALID, "/optimizer/type",
+                   "%s searches along its own directions, and constraints need an optimizer whose every step "
+                   "may be changed: %s",
+                   name, fit);
+}
+
+kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec)
+{
+    const struct kr_gp *gp = spec->gp;
+    const struct kr_optimizer_type *optimizer = (const struct kr_optimizer_type *)spec->optimizer->type;
+    if (spec->constraints && spec->constraints->count && !optimizer->takes_filter)
+        return refuse_optimizer(ctx, optimizer->base.name);
     for (size_t p = 0; p < gp->parameters.count; p++) {
         const struct kr_parameter *parameter = &gp->parameters.items[p];
         double lower, upper;
@@ -60,6 +77,20 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_gp *gp)
                            "or another start",
                            lower, upper, parameter->name, gp->start[p]);
     }
+    return KR_OK;
+}
+
+/* Room for the constraints at z. */
+static kr_status allocate_constraints(struct run *run)
+{
+    struct kr_ctx *ctx = run->ctx;
+    KR_ALLOC(ctx, run->c_names, run->m);
+    for (size_t i = 0; i < run->m; i++)
+        run->c_names[i] = run->constraints->items[i].name;
+    KR_ALLOC(ctx, run->c, run->m);
+    KR_ALLOC(ctx, run->J, run->m * run->n);
+    KR_ALLOC(ctx, run->rows, run->m * run->gp->parameters.count);
+    KR_ALLOC(ctx, run->scratch, run->n);
     return KR_OK;
 }
 
@@ -80,11 +111,18 @@ static kr_status allocate(struct run *run)
     KR_ALLOC(ctx, run->g, run->n);
     KR_ALLOC(ctx, run->theta, parameters->count);
     KR_ALLOC(ctx, run->gradient, parameters->count);
-    run->size = HEAD + run->n + parameters->count + run->optimizer->state_size(run->options, run->n);
+    KR_TRY(allocate_constraints(run));
+    const size_t n = run->n, m = run->m;
+    run->size = HEAD + n + parameters->count + m + (m ? n + m + m * n : 0) +
+                run->optimizer->state_size(run->options, n);
     KR_ALLOC(ctx, run->checkpoint, run->size);
     run->best_z = run->checkpoint + HEAD;
-    run->best_gradient = run->best_z + run->n;
-    run->state = run->best_gradient + parameters->count;
+    run->best_gradient = run->best_z + n;
+    run->best_c = run->best_gradient + parameters->count;
+    run->good_z = run->best_c + m;
+    run->good_c = run->good_z + (m ? n : 0);
+    run->good_J = run->good_c + m;
+    run->state = run->good_J + m * n;
     return KR_OK;
 }
 
@@ -106,6 +144,7 @@ static kr_status begin(struct run *run, size_t ncheckpoint, const double *checkp
     } else {
         run->checkpoint[LAYOUT] = CHECKPOINT_LAYOUT;
         run->checkpoint[REFERENCE] = run->checkpoint[BEST_OBJECTIVE] = run->checkpoint[BEST_LOSS] = INFINITY;
+        run->checkpoint[REFERENCE_VIOLATION] = run->checkpoint[BEST_VIOLATION] = INFINITY;
         memcpy(run->best_z, run->z, run->n * sizeof *run->z);
         run->optimizer->init(run->options, run->n, run->lower, run->upper, run->z, run->state);
         kr_run_warn_start(run);
@@ -137,7 +176,8 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
 {
     struct kr_ctx *ctx = run->ctx;
     kr_run_theta(run, run->z, run->theta);
-    kr_status status = kr_objective_eval(ctx, run->gp, run->theta, false, evaluation, run->gradient);
+    kr_status status = kr_objective_constrained(ctx, run->gp, run->constraints, run->theta, false, evaluation,
+                                                run->gradient, run->c, run->rows);
     if (status != KR_OK) {
         if (!trial_failed(status) || run->checkpoint[EVALUATIONS] == 0)
             return status;
@@ -167,21 +207,36 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
     return KR_OK;
 }
 
+/* Is a point better than another one, by more than a relative margin? The less violation until one is
+ * feasible, then the lower objective of those that are. */
+static bool better(const struct run *run, double objective, double violation, double than_objective,
+                   double than_violation, double margin)
+{
+    const bool feasible = kr_run_feasible(run, violation), than = kr_run_feasible(run, than_violation);
+    if (!(objective < INFINITY) || feasible != than)
+        return objective < INFINITY && feasible;
+    const double a = feasible ? objective : violation, b = feasible ? than_objective : than_violation;
+    return a < b - margin * (1 + fabs(b)) || (isinf(b) && a < b);
+}
+
 /* Keeps the best point and counts evaluations without progress. Is this the best one? */
-static bool account(struct run *run, double objective, double loss)
+static bool account(struct run *run, double objective, double violation, double loss)
 {
     double *c = run->checkpoint;
     c[EVALUATIONS]++;
     c[SINCE_BETTER]++;
-    if (objective < c[REFERENCE] - least_progress * (1 + fabs(c[REFERENCE])) ||
-        (isinf(c[REFERENCE]) && isfinite(objective))) {
+    c[FAILED] = !isfinite(objective);
+    if (better(run, objective, violation, c[REFERENCE], c[REFERENCE_VIOLATION], least_progress)) {
         c[REFERENCE] = objective;
+        c[REFERENCE_VIOLATION] = violation;
         c[SINCE_BETTER] = 0;
     }
-    if (!(objective < c[BEST_OBJECTIVE]))
+    if (!better(run, objective, violation, c[BEST_OBJECTIVE], c[BEST_VIOLATION], 0))
         return false;
     c[BEST_OBJECTIVE] = objective;
+    c[BEST_VIOLATION] = violation;
     c[BEST_LOSS] = loss;
+    memcpy(run->best_c, run->c, run->m * sizeof *run->c);
     memcpy(run->best_z, run->z, run->n * sizeof *run->z);
     memcpy(run->best_gradient, run->gradient, run->gp->parameters.count * sizeof *run->gradient);
     return true;
@@ -190,6 +245,8 @@ static bool account(struct run *run, double objective, double loss)
 static void emit_step(struct run *run, const struct kr_evaluation *evaluation, double norm)
 {
     const double *c = run->checkpoint;
+    const bool known = run->m && !c[FAILED];
+    const double violation = known ? kr_run_violation(run, run->c) : NAN;
     const size_t done = (size_t)c[EVALUATIONS], most = run->rules->max_evaluations;
     const double seconds = c[SECONDS];
     double left = seconds / (double)done * (double)(most > done ? most - done : 0);
@@ -202,22 +259,25 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
         .loss = evaluation->loss,
         .best_loss = c[BEST_LOSS],
         .gradient_norm = norm,
+        .constraints = {known ? run->m : 0, run->c_names, run->c},
+        .constraint_violation = violation,
         .parameters = {run->gp->parameters.count, run->names, run->theta},
         .solver = evaluation->solver,
         .seconds = seconds,
     };
     const struct kr_progress progress = {done, step.iteration, step.loss, step.best_loss,
-                                         norm, seconds,        left};
+                                         norm, violation,      seconds,   left};
     run->sink(run->self,
               &(struct kr_tune_event){
                   .step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
 }
 
-/* The rule that ends the run after this evaluation, if any; most telling first. */
-static enum kr_tune_stop rule(const struct run *run, bool best, double norm, bool going)
+/* The rule that ends the run after this evaluation, if any; most telling first. `there`: this point may be
+ * the solution. */
+static enum kr_tune_stop rule(const struct run *run, bool there, double norm, bool going)
 {
     const double *c = run->checkpoint;
-    if (best && norm <= run->rules->gradient_tolerance)
+    if (there && norm <= run->rules->gradient_tolerance)
         return KR_TUNE_STOP_GRADIENT;
     if (!going)
         return KR_TUNE_STOP_STUCK;
@@ -233,17 +293,23 @@ static enum kr_tune_stop rule(const struct run *run, bool best, double norm, boo
 static kr_status step(struct run *run)
 {
     struct kr_evaluation evaluation;
-    double objective, norm = NAN;
+    double objective, norm = NAN, violation = INFINITY;
     KR_TRY(kr_poll(run->ctx));
-    run->optimizer->ask(run->options, run->n, run->lower, run->upper, run->state, run->z);
+    KR_TRY(kr_run_propose(run));
     KR_TRY(evaluate(run, &evaluation, &objective));
-    if (isfinite(objective))
-        norm = kr_projected_gradient_norm(run->n, run->lower, run->upper, run->z, run->g);
-    const bool best = account(run, objective, evaluation.loss);
+    if (isfinite(objective)) {
+        KR_TRY(kr_run_settle(run, &norm));
+        violation = kr_run_violation(run, run->c);
+    }
+    const bool best = account(run, objective, violation, evaluation.loss),
+               feasible = kr_run_feasible(run, violation);
+    /* Without a gradient inside the constraint set there is still the way to it. */
     const bool going = run->optimizer->tell(run->options, run->n, run->lower, run->upper, run->state, run->z,
-                                            objective, run->g);
+                                            objective, run->g) ||
+                       (isfinite(objective) && !feasible);
     run->checkpoint[SECONDS] = kr_seconds() - run->began;
-    run->checkpoint[STOP] = rule(run, best, norm, going);
+    /* Of a constrained run another point, feasible by the tolerance, may have a loss a little lower. */
+    run->checkpoint[STOP] = rule(run, run->m ? feasible : best, norm, going);
     emit_step(run, &evaluation, norm);
     return KR_OK;
 }
@@ -252,26 +318,34 @@ static kr_status step(struct run *run)
 static kr_status score_start(struct run *run)
 {
     struct kr_evaluation evaluation;
-    KR_TRY(kr_objective_eval(run->ctx, run->gp, run->gp->start, false, &evaluation, run->best_gradient));
+    KR_TRY(kr_objective_constrained(run->ctx, run->gp, run->constraints, run->gp->start, false, &evaluation,
+                                    run->best_gradient, run->best_c, run->rows));
     run->checkpoint[BEST_LOSS] = evaluation.loss;
+    run->checkpoint[BEST_VIOLATION] = kr_run_violation(run, run->best_c);
     run->checkpoint[STOP] = KR_TUNE_STOP_EVALUATIONS;
     return KR_OK;
 }
 
-kr_status kr_tune(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variant *optimizer,
-                  size_t ncheckpoint, const double *checkpoint, kr_tune_sink *sink, void *self,
-                  struct kr_tune_result *out, const double **theta)
+kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t ncheckpoint,
+                  const double *checkpoint, kr_tune_sink *sink, void *self, struct kr_tune_result *out,
+                  const double **theta)
 {
+    static const struct kr_gp_constraints none = {0};
     struct run run = {.ctx = ctx,
-                      .gp = gp,
-                      .optimizer = (const struct kr_optimizer_type *)optimizer->type,
-                      .options = optimizer->options,
-                      .rules = optimizer->options,
+                      .gp = spec->gp,
+                      .optimizer = (const struct kr_optimizer_type *)spec->optimizer->type,
+                      .options = spec->optimizer->options,
+                      .rules = spec->optimizer->options,
                       .by_logarithm =
-                          ((const struct kr_loss_type *)gp->spec->objective.loss.type)->by_logarithm,
+                          ((const struct kr_loss_type *)spec->gp->spec->objective.loss.type)->by_logarithm,
+                      .constraints = spec->constraints ? spec->constraints : &none,
                       .sink = sink,
                       .self = self};
-    KR_TRY(kr_tune_check(ctx, gp));
+    run.m = run.constraints->count;
+    KR_TRY(kr_tune_check(ctx, spec));
+    KR_TRY(kr_schema_init(ctx, &kr_nullspace_options_schema, &run.projection));
+    if (spec->projection)
+        run.projection = *spec->projection;
     KR_TRY(allocate(&run));
     KR_TRY(begin(&run, ncheckpoint, checkpoint));
     if (run.n == 0 || run.rules->max_evaluations == 0)

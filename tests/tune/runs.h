@@ -27,6 +27,7 @@ struct run_seen {
     struct kr_tune_request request;
     struct kr_gp_spec spec;
     struct kr_gp gp;
+    struct kr_gp_constraints constraints;
     size_t cancel_at; /* cancels after that many steps; 0 = never */
     size_t nsteps, nwarnings;
     struct step_seen steps[MOST_STEPS];
@@ -90,14 +91,18 @@ static inline struct run_seen *prepare(const char *request, const struct kr_data
                                     run->request.solver};
     status = kr_gp_init(ctx, &run->spec, data, &run->gp);
     ck_assert_msg(status == KR_OK, "%s: %s in %s", ctx->error.pointer, ctx->error.detail, request);
+    status = kr_gp_constrain(ctx, &run->gp, &run->request.constraints, "/constraints", &run->constraints);
+    ck_assert_msg(status == KR_OK, "%s: %s in %s", ctx->error.pointer, ctx->error.detail, request);
     return run;
 }
 
 /* From the beginning, or from the checkpoint of an earlier step. */
 static inline void go(struct run_seen *run, const struct step_seen *from)
 {
-    run->status = kr_tune(&run->ctx, &run->gp, &run->request.optimizer, from ? from->ncheckpoint : 0,
-                          from ? from->checkpoint : NULL, see, run, &run->result, &run->theta);
+    const struct kr_tune_spec spec = {&run->gp, &run->request.optimizer, &run->constraints,
+                                      run->request.projection};
+    run->status = kr_tune(&run->ctx, &spec, from ? from->ncheckpoint : 0, from ? from->checkpoint : NULL, see,
+                          run, &run->result, &run->theta);
 }
 
 static inline void forget(struct run_seen *run)

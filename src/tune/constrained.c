@@ -11,6 +11,7 @@
 
 /* Evaluations at most that a limit leaves for restoring. Newton's method squares the violation each time. */
 enum { RESTORATIONS = 3 };
+static const double LEAST_FALL = 0.9; /* of the violation, for another one */
 
 double kr_run_violation(const struct run *run, const double *c)
 {
@@ -32,19 +33,22 @@ static bool is_late(double done, size_t all)
     return done >= (double)all - (double)last;
 }
 
-/* Time to look for a feasible point only: a limit, or patience, would end the run here. */
-static bool restores(const struct run *run)
+/* Time to look for a feasible point only: a limit, or patience, would end the run here, or it is on its way.
+ */
+static bool restores(const struct run *run, double violation)
 {
     const double *c = run->checkpoint;
-    return !kr_run_feasible(run, kr_run_violation(run, run->good_c)) &&
+    return !kr_run_feasible(run, violation) &&
            (is_late(c[EVALUATIONS], run->rules->max_evaluations) ||
-            is_late(c[SINCE_BETTER], run->rules->patience));
+            is_late(c[SINCE_BETTER], run->rules->patience) || violation < LEAST_FALL * c[RESTORED]);
 }
 
 kr_status kr_run_propose(struct run *run)
 {
     struct kr_ctx *ctx = run->ctx;
-    const double *c = run->checkpoint;
+    double *c = run->checkpoint;
+    const double violation = kr_run_violation(run, run->good_c);
+    const bool restore = restores(run, violation);
     struct kr_mark mark = kr_mark(ctx);
     struct kr_nullspace_report report;
     struct kr_op J;
@@ -52,7 +56,8 @@ kr_status kr_run_propose(struct run *run)
     /* After a failed trial the proposal is the middle of a filtered step: half of it is filtered too. */
     if (run->m == 0 || c[EVALUATIONS] == 0 || c[FAILED])
         return KR_OK;
-    memcpy(run->scratch, restores(run) ? run->good_z : run->z, run->n * sizeof *run->scratch);
+    c[RESTORED] = restore ? violation : 0;
+    memcpy(run->scratch, restore ? run->good_z : run->z, run->n * sizeof *run->scratch);
     KR_TRY(kr_op_dense(ctx, run->m, run->n, run->good_J, &J));
     KR_TRY(kr_nullspace_filter(ctx, &run->projection, (size_t)c[EVALUATIONS] - 1, &J, run->good_c, run->lower,
                                run->upper, run->good_z, run->scratch, run->z, &report));

@@ -18,7 +18,8 @@ enum {
     BEST_LOSS,
     SECONDS,
     WARNED,
-    FAILED, /* the last point could not be evaluated */
+    FAILED,   /* the last point could not be evaluated */
+    RESTORED, /* the violation before the last step, where that only restored the constraints; else 0 */
     HEAD
 };
 

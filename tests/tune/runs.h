@@ -12,8 +12,8 @@ enum { MOST_STEPS = 700, MOST_WARNINGS = 200 };
 
 struct step_seen {
     struct kr_step step;
-    double *parameters, *checkpoint;     /* copies on the heap */
-    size_t ncheckpoint, used, nwarnings; /* bytes in the arena, warnings said before */
+    double *parameters, *constraints, *checkpoint; /* copies on the heap */
+    size_t ncheckpoint, used, nwarnings;           /* bytes in the arena, warnings said before */
 };
 
 struct warning_seen {
@@ -51,7 +51,8 @@ static inline void see_warning(struct run_seen *run, const struct kr_warning *wa
 static inline double *copied(size_t count, const double *values)
 {
     double *copy = malloc((count + 1) * sizeof *copy);
-    memcpy(copy, values, count * sizeof *copy);
+    if (count)
+        memcpy(copy, values, count * sizeof *copy);
     return copy;
 }
 
@@ -66,13 +67,14 @@ static inline void see(void *self, const struct kr_tune_event *event)
     ck_assert_uint_lt(run->nsteps, MOST_STEPS);
     struct step_seen *seen = &run->steps[run->nsteps++];
     ck_assert_ptr_nonnull(event->progress);
-    *seen = (struct step_seen){.step = *event->step,
-                               .parameters =
-                                   copied(event->step->parameters.count, event->step->parameters.values),
-                               .checkpoint = copied(event->ncheckpoint, event->checkpoint),
-                               .ncheckpoint = event->ncheckpoint,
-                               .used = run->ctx.used,
-                               .nwarnings = run->nwarnings};
+    *seen = (struct step_seen){
+        .step = *event->step,
+        .parameters = copied(event->step->parameters.count, event->step->parameters.values),
+        .constraints = copied(event->step->constraints.count, event->step->constraints.values),
+        .checkpoint = copied(event->ncheckpoint, event->checkpoint),
+        .ncheckpoint = event->ncheckpoint,
+        .used = run->ctx.used,
+        .nwarnings = run->nwarnings};
     if (run->cancel_at == run->nsteps)
         kr_cancel(&run->ctx);
 }
@@ -109,6 +111,7 @@ static inline void forget(struct run_seen *run)
 {
     for (size_t i = 0; i < run->nsteps; i++) {
         free(run->steps[i].parameters);
+        free(run->steps[i].constraints);
         free(run->steps[i].checkpoint);
     }
     kr_ctx_fini(&run->ctx);

@@ -22,6 +22,9 @@ static void assert_same_step(const struct step_seen *a, const struct step_seen *
     ck_assert(same_bits(a->step.gradient_norm, b->step.gradient_norm));
     ck_assert_uint_eq(a->step.parameters.count, b->step.parameters.count);
     ck_assert(memcmp(a->parameters, b->parameters, a->step.parameters.count * sizeof(double)) == 0);
+    ck_assert_uint_eq(a->step.constraints.count, b->step.constraints.count);
+    ck_assert(memcmp(a->constraints, b->constraints, a->step.constraints.count * sizeof(double)) == 0);
+    ck_assert(same_bits(a->step.constraint_violation, b->step.constraint_violation));
     ck_assert_uint_eq(a->ncheckpoint, b->ncheckpoint);
     assert_same_report(&a->step.solver, &b->step.solver);
 }
@@ -39,6 +42,10 @@ static void assert_same_result(const struct run_seen *a, const struct run_seen *
     ck_assert_str_eq(left->stop_detail, right->stop_detail);
     ck_assert(same_bits(left->best_loss, right->best_loss));
     ck_assert_uint_eq(left->evaluations, right->evaluations);
+    ck_assert(same_bits(left->constraint_violation, right->constraint_violation));
+    ck_assert_uint_eq(left->constraints.count, right->constraints.count);
+    for (size_t i = 0; i < left->constraints.count; i++)
+        ck_assert(same_bits(left->constraints.values[i], right->constraints.values[i]));
     ck_assert(memcmp(a->theta, b->theta, a->gp.parameters.count * sizeof *a->theta) == 0);
     ck_assert_uint_eq(left->parameters.count, right->parameters.count);
     const struct kr_parameter_report *p = left->parameters.items, *q = right->parameters.items;
@@ -90,6 +97,9 @@ static void resume_everywhere(const char *request, const struct kr_dataset *data
     "\", \"validation\": {\"type\": \"fraction\"}}, \"test\": {\"fraction\": 0.1}, "                         \
     "\"optimizer\": " optimizer ", \"solver\": {\"type\": \"" solver "\"}}"
 #define SOME "\"max_evaluations\": 18"
+/* Constraints stand beside the optimiser's options. */
+#define CONSTRAINED(loss, optimizer, constraints)                                                            \
+    WITH_TEST(loss, optimizer ", \"constraints\": [" constraints "]", "cholesky")
 
 static const char *const requests[] = {
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", " SOME "}", "cholesky"),
@@ -100,6 +110,11 @@ static const char *const requests[] = {
     WITH_TEST("mse", "{\"type\": \"adam\", \"max_evaluations\": 5}", "lsmr"),
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", \"gradient_tolerance\": 0.02}", "cholesky"),
     WITH_TEST("nlpd", "{\"type\": \"adam\", \"learning_rate\": 2, \"patience\": 4}", "cholesky"),
+    CONSTRAINED("mse", "{\"type\": \"adam\", \"learning_rate\": 0.3, " SOME "}",
+                "{\"type\": \"calibration\"}, {\"type\": \"bias\"}"),
+    CONSTRAINED("nlpd", "{\"type\": \"gradient_descent\", " SOME "}",
+                "{\"type\": \"linear\", \"coefficients\": {\"noise.variance\": 1, \"kernel.variance\": -1}, "
+                "\"value\": -1}, {\"type\": \"variance_budget\"}"),
     WITH_TEST("nlpd", "{\"type\": \"gradient_descent\", \"momentum\": 0.5, " SOME "}", "cholesky"),
 };
 enum { REQUESTS = sizeof requests / sizeof requests[0] };

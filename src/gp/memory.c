@@ -3,7 +3,7 @@
  * before the work starts.
  *
  *     block of n x c:  3 (objective) + 3 (driver, min(c, columns)) + the method's own; tiles: threads (1 +
- * scratch)
+ * scratch); a head (loss or constraint): u, its right-hand side and residual, the adjoints
  */
 #include "kriged/gp.h"
 
@@ -14,15 +14,16 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     const size_t n = gp->train.n, m = gp->validation.n,
-                 columns = variance || loss->needs_variance ? 1 + m : 1;
-    const size_t together = columns < solver->columns ? columns : solver->columns;
+                 columns = variance || loss->needs_variance ? 1 + m : 1, heads = 1 + constraints;
+    /* of the first solve, and of the second one where every head sees the mean only */
+    const size_t most = columns > heads ? columns : heads;
+    const size_t together = most < solver->columns ? most : solver->columns;
     const size_t tiles = 16 * (KR_TILE * KR_TILE + kr_kernel_scratch(gp->kernel));
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
-    const size_t heads = (1 + constraints) * (3 * n + 2 * m + 16); /* u, its solve, the adjoints */
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + tiles + lanes + heads) +
-           solver->bytes(n, together > 1 + constraints ? together : 1 + constraints) + preconditioner;
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + heads * (3 * n + 2 * m + 16) + tiles + lanes) +
+           solver->bytes(n, together) + preconditioner;
 }
 
 kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance, size_t constraints)

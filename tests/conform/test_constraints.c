@@ -314,6 +314,37 @@ START_TEST(a_clamped_variance_is_the_noise)
 }
 END_TEST
 
+START_TEST(memory_is_within_the_estimate)
+{
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    ctx->threads = 2;
+    struct kr_gp_spec spec;
+    const struct kr_gp gp = matern_model(ctx, 300, "mse", &spec);
+    static const char *const mean_only[] = {"bias", "linear", NULL};
+    for (int k = 0; k < 2; k++)
+        for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++) {
+            const struct kr_gp_constraints some = constraints_of(ctx, &gp, k ? mean_only : NULL);
+            const size_t count = gp.parameters.count;
+            double *J = kr_alloc(ctx, some.count * count, sizeof *J), *grad = kr_alloc(ctx, count, sizeof *J),
+                   c[MOST_CONSTRAINTS];
+            struct kr_evaluation evaluation;
+            spec.solver.type = *solver;
+            spec.solver.rtol = 1e-6;
+            const size_t said = kr_objective_bytes(&gp, (const struct kr_solver_type *)*solver, 0,
+                                                   some.needs_variance, some.count),
+                         used = ctx->used;
+            ctx->peak = used;
+            OK(kr_objective_constrained(ctx, &gp, &some, gp.start, false, &evaluation, grad, c, J));
+            ck_assert_msg(ctx->peak - used <= said, "%s: %zu bytes, %zu were said", (*solver)->name,
+                          ctx->peak - used, said);
+            ck_assert_msg(said <= 8 * (ctx->peak - used), "%s: %zu bytes, %zu were said", (*solver)->name,
+                          ctx->peak - used, said);
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 START_TEST(what_is_not_finite_is_named)
 {
     struct kr_ctx context, *ctx = &context;
@@ -341,6 +372,7 @@ Suite *suite(void)
     tcase_add_test(tcase, values_are_the_formula);
     tcase_add_test(tcase, same_bits_with_any_number_of_threads);
     tcase_add_test(tcase, a_clamped_variance_is_the_noise);
+    tcase_add_test(tcase, memory_is_within_the_estimate);
     tcase_add_test(tcase, what_is_not_finite_is_named);
     suite_add_tcase(made, tcase);
     return made;

@@ -48,6 +48,10 @@ START_TEST(capabilities)
     NAMES(answer.json, "/preconditioners", "auto", "none", "jacobi", "pivoted_cholesky", "nystrom");
     NAMES(answer.json, "/optimizers", "lbfgs", "adam", "gradient_descent");
     NAMES(answer.json, "/approximations", "exact");
+    NAMES(answer.json, "/constraints", "calibration", "bias", "variance_budget", "linear");
+    ck_assert_str_eq(text_at(answer.json, "/constraints/0/options/0/name"), "target");
+    ck_assert_double_eq(number_at(answer.json, "/constraints/0/options/0/default"), 1);
+    ck_assert_str_eq(text_at(answer.json, "/constraints/3/options/0/kind"), "values");
     ck_assert_int_eq((int)number_at(answer.json, "/limits/kernel_depth"), 32);
     ck_assert_double_gt(number_at(answer.json, "/limits/body_bytes/putDataset"), 1e6);
     struct command version = KRIGED("version");

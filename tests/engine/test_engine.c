@@ -93,6 +93,9 @@ START_TEST(checks_refuse_with_a_pointer)
         {PLAIN_MODEL, ", 'labels': {'team': 1}", "/labels/team"},
         {PLAIN_MODEL, ", 'solver': {'type': 'gauss'}", "/solver/type"},
         {PLAIN_MODEL, ", 'solver': {'rtol': 2}", "/solver/rtol"},
+        {PLAIN_MODEL, ", 'constraints': [{'type': 'bias'}]", "/optimizer/type"},
+        {PLAIN_MODEL, ", 'constraints': [{'type': 'balance'}]", "/constraints/0/type"},
+        {PLAIN_MODEL, ", 'projection': {'gamma': 0.5}", "/projection"},
     };
     json_t *reply;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -109,6 +112,40 @@ START_TEST(a_check_knows_the_memory)
     ctx->budget = ctx->used + 30000;
     ck_assert_int_eq(message("check", tune_request(PLAIN_MODEL, ""), "", &reply), KR_MEMORY_LIMIT);
     ck_assert(ctx->error.detail[0]);
+}
+END_TEST
+
+#define CALIBRATED                                                                                           \
+    "{'dataset': 'd', 'model': " PLAIN_MODEL ", 'objective': {'loss': 'mse', 'validation': {'type': "        \
+    "'fraction', 'fraction': 0.5}}, 'constraints': [{'type': 'calibration'}], 'optimizer': {'type': "        \
+    "'adam', 'max_evaluations': 5}}"
+
+START_TEST(a_check_shows_how_constraints_are_kept)
+{
+    json_t *reply, *again;
+    OK(message("check", json_of(CALIBRATED), "", &reply));
+    ck_assert_double_eq(number(json_array_get(at(reply, "constraints"), 0), "target"), 1);
+    ck_assert_double_eq(number(at(reply, "projection"), "tolerance"), 1e-4);
+    OK(message("check", reply, "", &again));
+    assert_same_json(reply, again);
+}
+END_TEST
+
+START_TEST(a_constrained_run_goes_on_from_a_checkpoint)
+{
+    json_t *reply, *whole, *rest;
+    char *more;
+    keep_step = 3;
+    OK(message("tune", json_of(CALIBRATED), "", &reply));
+    whole = reply;
+    ck_assert_int_ge(asprintf(&more, ", 'checkpoint': '%s'", last_checkpoint), 0);
+    keep_step = nsteps = 0;
+    OK(message("tune", json_of(CALIBRATED), more, &rest));
+    free(more);
+    ck_assert_uint_eq(nsteps, 2);
+    json_object_del(at(whole, "result"), "seconds");
+    json_object_del(at(rest, "result"), "seconds");
+    assert_same_json(whole, rest);
 }
 END_TEST
 
@@ -231,6 +268,7 @@ END_TEST
 
 ENGINE_SUITE("engine", a_gradient_of_stored_data_is_that_of_inline_data, gradients_refuse_with_a_pointer,
              a_check_says_what_a_run_would_do, checks_refuse_with_a_pointer, a_check_knows_the_memory,
+             a_check_shows_how_constraints_are_kept, a_constrained_run_goes_on_from_a_checkpoint,
              a_run_by_message_is_the_run_in_memory, a_run_goes_on_from_a_checkpoint,
              messages_that_make_no_sense, predictions_refuse_with_a_pointer,
              a_prediction_says_what_was_asked_for)

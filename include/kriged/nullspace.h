@@ -70,8 +70,8 @@ double kr_nullspace_gamma(const struct kr_nullspace_options *options, size_t ste
  *
  * The mismatch is at most the solver's tolerance times |J d - gamma c|, what was to be removed. Cost: one
  * least-squares solve and one product a round; rounds: 1 without bounds, usually 2 or 3 with them, 2 n + 2 at
- * most. Memory: a few n-vectors, whatever m and the iterations. NON_FINITE for c, a proposal or products that
- * are not finite.
+ * most. Memory: a few n-vectors, whatever m and the iterations. NON_FINITE for c, z, a proposal or products
+ * that are not finite, INVALID for a lower bound above its upper one and options out of range.
  */
 kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_options *options, size_t step,
                               const struct kr_op *J, const double *c, const double *lower,
@@ -81,7 +81,7 @@ kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_opti
 /*
  * The gradient inside the constraint set and the box: out = g - LstSq(J, J g) over the coordinates that are
  * free (not at a bound that -out would cross), 0 elsewhere. Zero at a KKT point. multipliers (m), when not
- * NULL: LstSq(J', g), the Lagrange multipliers of g = J'multipliers.
+ * NULL: LstSq(J', g), the Lagrange multipliers of g = J'multipliers. Errors as above.
  */
 kr_status kr_nullspace_gradient(struct kr_ctx *ctx, const struct kr_nullspace_options *options,
                                 const struct kr_op *J, const double *lower, const double *upper,

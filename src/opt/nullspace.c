@@ -18,6 +18,7 @@
 
 #include "opt/bounds.h"
 #include "opt/held.h"
+#include "opt/require.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -111,14 +112,6 @@ static void arrive(const struct kr_ctx *ctx, const struct filter *f)
     }
 }
 
-static kr_status require_finite(struct kr_ctx *ctx, const char *what, size_t count, const double *x)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!isfinite(x[i]))
-            return kr_fail(ctx, KR_NON_FINITE, "", "%s[%zu] must be finite, got %g", what, i, x[i]);
-    return KR_OK;
-}
-
 static kr_status require_products(struct kr_ctx *ctx, const struct kr_op *J,
                                   const struct kr_lstsq_report *report)
 {
@@ -163,7 +156,7 @@ static kr_status filter(struct kr_ctx *ctx, const struct kr_nullspace_options *o
     for (bool fresh = true, released = false, begun = false;; begun = true) {
         KR_TRY(kr_op_apply(ctx, J, 1, f->s, r));
         cblas_daxpy((int)m, -report->gamma, c, 1, r, 1);
-        KR_TRY(require_finite(ctx, "(J step - gamma c)", m, r));
+        KR_TRY(kr_require_finite(ctx, "(J step - gamma c)", m, r));
         report->mismatch = cblas_dnrm2((int)m, r, 1);
         if (!begun)
             first = report->mismatch;
@@ -198,7 +191,10 @@ kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_opti
     KR_TRY(kr_schema_init(ctx, &kr_nullspace_report_schema, report));
     struct kr_mark mark = kr_mark(ctx);
     KR_ALLOC(ctx, f.held, n);
-    KR_TRY(require_finite(ctx, "c", m, c));
+    KR_TRY(kr_require_finite(ctx, "c", m, c));
+    KR_TRY(kr_require_finite(ctx, "z", n, z));
+    KR_TRY(kr_require_finite(ctx, "proposal", n, proposal));
+    KR_TRY(kr_require_box(ctx, n, lower, upper));
     for (size_t i = 0; i < m; i++)
         report->violation = fmax(report->violation, fabs(c[i]));
     report->gamma = kr_nullspace_gamma(options, step, cblas_dnrm2((int)m, c, 1));

@@ -16,6 +16,7 @@
 
 #include "opt/bounds.h"
 #include "opt/held.h"
+#include "opt/require.h"
 
 #include <math.h>
 #include <string.h>
@@ -158,10 +159,16 @@ kr_status kr_nullspace_gradient(struct kr_ctx *ctx, const struct kr_nullspace_op
     KR_TRY(kr_schema_init(ctx, &kr_lstsq_options_schema, &solver));
     solver.atol = solver.btol = options->solver_tolerance;
     solver.preconditioner = KR_LSTSQ_NONE;
+    KR_TRY(kr_require_finite(ctx, "z", t.n, z));
+    KR_TRY(kr_require_finite(ctx, "gradient", t.n, g));
+    KR_TRY(kr_require_box(ctx, t.n, lower, upper));
     KR_ALLOC(ctx, t.held, t.n);
     if (!multipliers)
         KR_ALLOC(ctx, multipliers, J->rows);
-    KR_TRY(pivot(ctx, &solver, J, &t, out, multipliers, report));
+    memset(multipliers, 0, J->rows * sizeof *multipliers);
+    memmove(out, g, t.n * sizeof *out);
+    if (J->rows > 0 && t.n > 0)
+        KR_TRY(pivot(ctx, &solver, J, &t, out, multipliers, report));
     /* Solver noise must not lead over a bound, nor sides that the rounds did not settle. */
     for (size_t i = 0; i < t.n; i++)
         if (t.held[i] || (z[i] <= kr_lower(lower, i) && out[i] > 0) ||

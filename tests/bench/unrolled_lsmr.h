@@ -18,8 +18,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { UNROLLED_CHUNK = 32 };
-
 /* Scalars before an iteration (alpha belongs to v), and what the rotations make of them with beta and alpha'.
  */
 struct unrolled_scalars {
@@ -31,6 +29,7 @@ struct unrolled {
     const struct kr_op *A;
     double damping;
     size_t iterations; /* at most; fewer when beta or alpha becomes 0 */
+    size_t chunk;      /* iterations whose pulls are done together */
     double b_length;
     double *U, *V, *H, *Hbar;   /* m x (iterations + 1), and n x that */
     struct unrolled_scalars *s; /* iterations + 1 */
@@ -178,14 +177,14 @@ struct unrolled_adjoint {
     double *u, *v, *h, *hbar; /* m, n, n, n */
     struct unrolled_scalars s;
     size_t waiting, last; /* pulls of the places last .. last + waiting - 1 */
-    double *W, *Y;        /* m x CHUNK, n x CHUNK: adjoints of A v and of A'u', last place first */
+    double *W, *Y;        /* m x chunk, n x chunk: adjoints of A v and of A'u', last place first */
 };
 
 /* grad += pull(w, v_k) + pull(u_(k+1), y) of all places that wait. */
 static inline kr_status unrolled_pulls(struct kr_ctx *ctx, const struct unrolled *r,
                                        struct unrolled_adjoint *a, double *grad)
 {
-    const size_t m = r->A->rows, n = r->A->cols, from = UNROLLED_CHUNK - a->waiting;
+    const size_t m = r->A->rows, n = r->A->cols, from = r->chunk - a->waiting;
     KR_TRY(kr_op_pull(ctx, r->A, a->waiting, a->W + from * m, r->V + a->last * n, 1, grad));
     KR_TRY(kr_op_pull(ctx, r->A, a->waiting, r->U + (a->last + 1) * m, a->Y + from * n, 1, grad));
     a->waiting = 0;
@@ -205,7 +204,7 @@ static inline void unrolled_normalise_back(size_t n, const double *unit, double 
 static inline kr_status unrolled_step_back(struct kr_ctx *ctx, const struct unrolled *r, size_t k,
                                            const double *x_bar, struct unrolled_adjoint *a)
 {
-    const size_t m = r->A->rows, n = r->A->cols, slot = UNROLLED_CHUNK - 1 - a->waiting;
+    const size_t m = r->A->rows, n = r->A->cols, slot = r->chunk - 1 - a->waiting;
     const double *u = r->U + k * m, *v = r->V + k * n, *h = r->H + k * n, *hbar = r->Hbar + k * n;
     const struct unrolled_scalars *s = &r->s[k], *next = &r->s[k + 1];
     double back_g = 0, forward_g = 0, mix_g = 0, *w = a->W + slot * m, *y = a->Y + slot * n;
@@ -247,11 +246,11 @@ static inline kr_status unrolled_reverse(struct kr_ctx *ctx, const struct unroll
     KR_ALLOC(ctx, a.v, n);
     KR_ALLOC(ctx, a.h, n);
     KR_ALLOC(ctx, a.hbar, n);
-    KR_ALLOC(ctx, a.W, m * UNROLLED_CHUNK);
-    KR_ALLOC(ctx, a.Y, n * UNROLLED_CHUNK);
+    KR_ALLOC(ctx, a.W, m * r->chunk);
+    KR_ALLOC(ctx, a.Y, n * r->chunk);
     for (size_t k = r->iterations; k-- > 0;) {
         KR_TRY(unrolled_step_back(ctx, r, k, x_bar, &a));
-        if (a.waiting == UNROLLED_CHUNK)
+        if (a.waiting == r->chunk)
             KR_TRY(unrolled_pulls(ctx, r, &a, grad));
     }
     if (a.waiting)

@@ -41,7 +41,8 @@ extern const char *const kr_lstsq_stop_names[];
 
 /*
  * none    LSMR as it is
- * jacobi  columns (tall, damped) or rows (wide) scaled to length 1, their lengths estimated by 32 products
+ * jacobi  columns (tall, damped) or rows (wide) scaled to length 1, their lengths estimated by 32 products;
+ *         undamped, one solve on opening tries whether they are independent: else scaling is left out
  * sketch  a random sketch of A, factorised (LSRN: Meng, Saunders and Mahoney 2014): a few dozen iterations
  *         whatever the condition; right for tall, left for wide, of [A; lambda I] for damped; keeps the rank
  */
@@ -109,7 +110,7 @@ struct kr_lstsq {
     struct kr_op A; /* m x n; its parts are borrowed */
     double damping; /* lambda */
     const struct kr_lstsq_options *options;
-    const struct kr_lstsq_factor *factor; /* NULL = none */
+    const struct kr_lstsq_factor *factor; /* NULL = none was made */
     enum kr_lstsq_preconditioner preconditioner;
     const char *reason;
     size_t rank, products; /* by the sketch; spent on opening: both go into the first report */
@@ -126,8 +127,9 @@ kr_status kr_lstsq_open(struct kr_ctx *ctx, const struct kr_lstsq_options *optio
                         double damping, const struct kr_op *precondition, struct kr_lstsq *out) KR_MUST_CHECK;
 
 /*
- * X (n x k) = LstSq(A, B, lambda), B m x k. X0 (n x k) or NULL: where to start; the solution is the same
- * wherever it is unique, and else the minimiser nearest X0. R (m x k), when not NULL: B - A X, measured.
+ * X (n x k) = LstSq(A, B, lambda), B m x k. X0 (n x k, may be X) or NULL: where to start; the solution is the
+ * same wherever it is unique, and else the minimiser nearest X0. (A damped wide problem with a sketch starts
+ * from 0 whatever X0 is.) R (m x k), when not NULL: B - A X, measured.
  * columns (k), when not NULL. Cost: 2 k products an iteration, 2 k for the true residuals. A column that
  * stops early is refined from its true residual, a few times at most, while that helps. CANCELLED and
  * TIME_LIMIT fail; everything else is a fact in the report.

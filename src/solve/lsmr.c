@@ -7,7 +7,7 @@
  *     hbar = h - (thetabar rho)/(rhoold rhobarold) hbar,   x += zeta/(rho rhobar) hbar,   h = v - theta/rho h
  *
  * One product with A and one with A' an iteration and column; 14 n + 4 m flops beside them, in three passes
- * over the vectors; memory 2 m + 3 n doubles a column, and n for each direction that is kept for
+ * over the vectors; memory 2 m + 4 n doubles a column, and n for each direction that is kept for
  * reorthogonalisation. |A'r| = |zetabar| falls monotonically. Estimates and stops are those of the authors'
  * code (Stanford SOL), with two changes: the norm of [A; lambda I] counts lambda, and the condition number
  * does not depend on the units of A. The stop at a condition number of 1/epsilon is a guard: a singular value

@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 64 };
+enum { COLUMNS = 64, GROUP_NUMBERS = 1 << 27 };
 
 const char *const kr_lstsq_stop_names[] = {
 #define KR_LSTSQ_STOP_TEXT(name, text) text,
@@ -82,11 +82,21 @@ static void begin_report(const struct kr_lstsq *problem, struct kr_lstsq_report 
     }
 }
 
+/* Columns solved at a time: of very long ones fewer. */
+static size_t group_size(const struct kr_lstsq_side *side, size_t k)
+{
+    const size_t fit = GROUP_NUMBERS / (2 * side->A.rows + 4 * side->A.cols), most = fit < 1 ? 1
+                                                                                     : fit < COLUMNS
+                                                                                         ? fit
+                                                                                         : COLUMNS;
+    return k < most ? k : most;
+}
+
 static kr_status solve_columns(struct kr_ctx *ctx, const struct kr_lstsq_side *side, size_t k,
                                const double *B, const double *X0, double *X, double *R,
                                struct kr_lstsq_column *columns, struct kr_lstsq_report *report)
 {
-    const size_t m = side->A.rows, n = side->A.cols, most = k < COLUMNS ? k : COLUMNS;
+    const size_t m = side->A.rows, n = side->A.cols, most = group_size(side, k);
     struct kr_lstsq_column *facts;
     struct kr_lstsq_detail *details;
     double *residuals = NULL;

@@ -71,7 +71,8 @@ static kr_status well_damped(struct kr_ctx *ctx, struct kr_lstsq *problem, bool 
 static kr_status choose(struct kr_ctx *ctx, struct kr_lstsq *problem)
 {
     const size_t m = problem->A.rows, n = problem->A.cols, d = m < n ? m : n;
-    const double memory = ctx->budget ? (double)(ctx->budget - ctx->used) : (double)kr_memory();
+    const double memory =
+        ctx->budget ? (double)(ctx->budget > ctx->used ? ctx->budget - ctx->used : 0) : (double)kr_memory();
     bool fine = false;
     problem->preconditioner = KR_LSTSQ_NONE;
     if (d < FEW)

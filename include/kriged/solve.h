@@ -117,6 +117,7 @@ struct kr_solver_type {
                                             preconditioner not counted */
     size_t columns;                      /* right-hand sides at a time at most */
     bool preconditioned;                 /* a preconditioner is opened for it */
+    bool any_square;                     /* A need not be symmetric */
     kr_status (*open)(struct kr_ctx *, struct kr_solver *); /* NULL = nothing to prepare */
     /*
      * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is
@@ -146,9 +147,10 @@ const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *op
                                               const char **reason);
 
 /*
- * X = A^-1 B, k columns (n x k), from X0 (n x k; NULL = 0; may be X itself). Cost: the method's, plus one
- * product a round for the true residual. residual (n x k), when not NULL, receives B - A X. A tolerance not
- * reached is a fact in the report (stop), not an error.
+ * X = A^-1 B, k columns (n x k), from X0 (n x k; NULL = 0; may be X itself). A column of X0 that is no better
+ * than zero, |b - A x0| >= |b| or not finite, is not used: a bad start costs its one product and nothing
+ * else. Cost: the method's, plus one product a round for the true residual. residual (n x k), when not NULL,
+ * receives B - A X. A tolerance not reached is a fact in the report (stop), not an error.
  */
 kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *B,
                           const double *X0, double *X, double *residual,
@@ -163,10 +165,11 @@ bool kr_solve_converged(const struct kr_solve_report *report);
  *     B_bar = A^-T X_bar,      theta_bar += -pull(B_bar, X)
  *
  * X_bar = NULL says that B_bar is already known (a linear combination of earlier solutions), so no solve is
- * needed. One solve with k columns and one pull.
+ * needed. B_bar0 (NULL = 0; may be B_bar itself) is where that solve starts. One solve with k columns and one
+ * pull. A^-T is A^-1 but for methods that take any square matrix: those solve with A'.
  */
 kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X,
-                        const double *X_bar, double *B_bar, double *grad,
+                        const double *X_bar, const double *B_bar0, double *B_bar, double *grad,
                         struct kr_solve_report *report) KR_MUST_CHECK;
 
 #endif

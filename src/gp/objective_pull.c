@@ -116,7 +116,7 @@ static kr_status pull_variance(struct kr_ctx *ctx, struct work *w, const struct 
         }
     }
     memcpy(w->residual, u, n * sizeof *u);
-    KR_TRY(kr_solve_pull(ctx, &w->A.solver, w->columns, alpha, NULL, w->residual, head->grad, report));
+    KR_TRY(kr_solve_pull(ctx, &w->A.solver, w->columns, alpha, NULL, NULL, w->residual, head->grad, report));
     KR_TRY(kr_op_kernel_pull_weights(ctx, &w->cross, w->B + n, head->grad));
     kr_kernel_diagonal_pull(w->gp->kernel, w->theta, &w->gp->validation.x, head->variance_bar, w->scratch,
                             head->grad);
@@ -132,7 +132,7 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head
     if (head->needs_variance) {
         KR_TRY(pull_variance(ctx, w, head, u, report));
     } else {
-        KR_TRY(kr_solve_pull(ctx, &w->A.solver, 1, w->solution, NULL, u, head->grad, report));
+        KR_TRY(kr_solve_pull(ctx, &w->A.solver, 1, w->solution, NULL, NULL, u, head->grad, report));
         KR_TRY(kr_op_pull(ctx, &w->cross, 1, head->mean_bar, w->solution, 1, head->grad));
     }
     cblas_dscal((int)w->n, -1, u, 1);

@@ -68,5 +68,6 @@ const struct kr_solver_type kr_solver_lsmr = {
          NULL},
     .bytes = bytes,
     .columns = 64,
+    .any_square = true,
     .correct = correct,
 };

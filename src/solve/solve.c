@@ -58,6 +58,7 @@ struct group {
     const double *B, *X0;
     double *X, *R;           /* n x k */
     double *norm, *relative; /* |b|, |r|/|b| of each column */
+    double *before;          /* |r|/|b| before a round */
     size_t active;           /* number of columns to correct, their places in `column` */
     size_t *column;
     double *rhs, *D, *rtol; /* the active columns, their corrections and tolerances */
@@ -72,6 +73,7 @@ static kr_status group_memory(struct kr_ctx *ctx, size_t n, size_t k, struct gro
     KR_ALLOC(ctx, g->D, n * k);
     KR_ALLOC(ctx, g->norm, k);
     KR_ALLOC(ctx, g->relative, k);
+    KR_ALLOC(ctx, g->before, k);
     KR_ALLOC(ctx, g->rtol, k);
     KR_ALLOC(ctx, g->column, k);
     return KR_OK;
@@ -116,16 +118,50 @@ static void gather(struct group *g, double rtol)
     }
 }
 
+/* X += D; D keeps the old X, as rhs keeps the old R. */
 static void add_corrections(struct group *g)
 {
     for (size_t a = 0; a < g->active; a++) {
         const size_t c = g->column[a];
-        cblas_daxpy((int)g->n, g->relative[c] * g->norm[c], g->D + a * g->n, 1, g->X + c * g->n, 1);
+        const double scale = g->relative[c] * g->norm[c];
+        double *x = g->X + c * g->n, *d = g->D + a * g->n;
+        for (size_t i = 0; i < g->n; i++) {
+            const double old = x[i];
+            x[i] += scale * d[i];
+            d[i] = old;
+        }
+        g->before[c] = g->relative[c];
     }
 }
 
-/* Norms of B, and the residuals of the start. Returns the largest relative residual, NaN where one is not
- * finite. */
+/* A round that left a column farther from its solution is undone there, unless it was not allowed to finish:
+ * the residual of conjugate gradients may rise on the way. Returns the largest relative residual. */
+static double take_back(struct group *g, bool unfinished)
+{
+    double worst = 0;
+    for (size_t a = 0; a < g->active; a++) {
+        const size_t c = g->column[a];
+        if (g->relative[c] <= g->before[c] || (unfinished && isfinite(g->relative[c])))
+            continue;
+        g->relative[c] = g->before[c];
+        memcpy(g->X + c * g->n, g->D + a * g->n, g->n * sizeof *g->X);
+        memcpy(g->R + c * g->n, g->rhs + a * g->n, g->n * sizeof *g->R);
+        cblas_dscal((int)g->n, g->before[c] * g->norm[c], g->R + c * g->n, 1);
+    }
+    for (size_t c = 0; c < g->k; c++)
+        worst = worse(worst, g->relative[c]);
+    return worst;
+}
+
+static void start_from_zero(struct group *g, size_t c)
+{
+    memset(g->X + c * g->n, 0, g->n * sizeof *g->X);
+    memcpy(g->R + c * g->n, g->B + c * g->n, g->n * sizeof *g->R);
+    g->relative[c] = g->norm[c] == 0 ? 0 : g->norm[c] / g->norm[c]; /* NaN when it is not finite */
+}
+
+/* Norms of B, and the residuals of the start, which is zero where X0 is no better than that. Returns the
+ * largest relative residual, NaN where one is not finite. */
 static kr_status begin(struct kr_ctx *ctx, const struct kr_solver *solver, struct group *g,
                        struct kr_solve_report *report, double *worst)
 {
@@ -133,16 +169,12 @@ static kr_status begin(struct kr_ctx *ctx, const struct kr_solver *solver, struc
         g->norm[c] = cblas_dnrm2((int)g->n, g->B + c * g->n, 1);
     if (g->X0) {
         memmove(g->X, g->X0, g->n * g->k * sizeof *g->X);
-        for (size_t c = 0; c < g->k; c++)
-            if (g->norm[c] == 0)
-                memset(g->X + c * g->n, 0, g->n * sizeof *g->X);
-        return measure(ctx, &solver->A, g, report, worst);
+        KR_TRY(measure(ctx, &solver->A, g, report, worst));
     }
-    memset(g->X, 0, g->n * g->k * sizeof *g->X);
-    memcpy(g->R, g->B, g->n * g->k * sizeof *g->R);
     *worst = 0;
     for (size_t c = 0; c < g->k; c++) {
-        g->relative[c] = g->norm[c] == 0 ? 0 : g->norm[c] / g->norm[c]; /* NaN when it is not finite */
+        if (!g->X0 || g->norm[c] == 0 || !(g->relative[c] < 1))
+            start_from_zero(g, c);
         *worst = worse(*worst, g->relative[c]);
     }
     return KR_OK;
@@ -176,6 +208,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
                                            : KR_STOP_PRECISION;
         if (!isfinite(worst))
             *stop = KR_STOP_BREAKDOWN;
+        worst = take_back(g, *stop == KR_STOP_ITERATIONS);
         if (*stop > KR_STOP_PRECISION)
             break;
     }
@@ -225,10 +258,15 @@ bool kr_solve_converged(const struct kr_solve_report *report)
 }
 
 kr_status kr_solve_pull(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *X,
-                        const double *X_bar, double *B_bar, double *grad, struct kr_solve_report *report)
+                        const double *X_bar, const double *B_bar0, double *B_bar, double *grad,
+                        struct kr_solve_report *report)
 {
-    /* A is symmetric in every use so far, so A^-T = A^-1. */
+    struct kr_solver transposed = *solver;
+    struct kr_mark mark = kr_mark(ctx);
+    if (X_bar && !solver->A.symmetric && solver->type->any_square)
+        KR_TRY(kr_op_transpose(ctx, &solver->A, &transposed.A));
     if (X_bar)
-        KR_TRY(kr_solver_solve(ctx, solver, k, X_bar, NULL, B_bar, NULL, report));
+        KR_TRY(kr_solver_solve(ctx, &transposed, k, X_bar, B_bar0, B_bar, NULL, report));
+    kr_release(ctx, mark);
     return kr_op_pull(ctx, &solver->A, k, B_bar, X, -1, grad);
 }

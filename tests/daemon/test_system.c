@@ -44,7 +44,7 @@ START_TEST(capabilities)
     NAMES(answer.json, "/means", "zero", "constant");
     NAMES(answer.json, "/losses", "nlpd", "mse");
     NAMES(answer.json, "/validations", "fraction", "rows");
-    NAMES(answer.json, "/solvers", "auto", "cholesky", "cg", "lsmr");
+    NAMES(answer.json, "/solvers", "auto", "cholesky", "cg", "minres", "lsmr");
     NAMES(answer.json, "/preconditioners", "auto", "none", "jacobi", "pivoted_cholesky", "nystrom");
     NAMES(answer.json, "/optimizers", "lbfgs", "adam", "gradient_descent");
     NAMES(answer.json, "/approximations", "exact");

@@ -78,6 +78,12 @@ kr_status kr_dataset_summary(struct kr_ctx *ctx, const struct kr_dataset *data,
 kr_status kr_dataset_groups(struct kr_ctx *ctx, const struct kr_dataset *data, size_t *group) KR_MUST_CHECK;
 
 /*
+ * Joins groups: afterwards rows that shared a group or that have the same label are in one, named by its
+ * first row. label: n numbers, compared by their bits (-0 = 0). O(n log n).
+ */
+kr_status kr_groups_join(struct kr_ctx *ctx, size_t n, const double *label, size_t *group) KR_MUST_CHECK;
+
+/*
  * A seeded draw of max(1, round(fraction * npool)) of the pool's rows, groups (by group[row]) kept whole:
  * shuffled groups are taken while they fit, so the count is met exactly whenever enough single rows are
  * there; when nothing fits, the smallest group is taken. Sets taken[row] = true. INVALID, at `pointer`, when
@@ -86,6 +92,11 @@ kr_status kr_dataset_groups(struct kr_ctx *ctx, const struct kr_dataset *data, s
 kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
                             double fraction, uint64_t seed, uint64_t stream, const char *pointer,
                             bool *taken) KR_MUST_CHECK;
+
+/* Seeded folds of the pool's rows, groups kept whole and sizes as even as that allows: fold[row] = 1 ..
+ * folds. INVALID, at `pointer`, for fewer groups than folds. */
+kr_status kr_split_folds(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
+                         size_t folds, uint64_t seed, const char *pointer, size_t *fold) KR_MUST_CHECK;
 
 /* Mean and population standard deviation (1 where it is 0 or not finite) of values[rows[i]]. */
 void kr_scaling(size_t nrows, const size_t *rows, const double *values, double *mean, double *sd);

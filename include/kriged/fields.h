@@ -21,27 +21,30 @@
 #include "kriged/base.h"
 
 enum kr_kind {
-    KR_KIND_BOOL,     /* bool */
-    KR_KIND_INT,      /* size_t: count, index or bytes */
-    KR_KIND_SEED,     /* uint64_t, below 2^53 on the wire */
-    KR_KIND_REAL,     /* double; NaN is written as null */
-    KR_KIND_TEXT,     /* const char *, NULL when absent */
-    KR_KIND_CHOICE,   /* int, index into a NULL-terminated list of names */
-    KR_KIND_ROW,      /* const struct kr_type *: a row's name, or "auto" (NULL) where the default is auto */
-    KR_KIND_OBJECT,   /* an embedded struct with a schema */
-    KR_KIND_OPTIONAL, /* pointer to a struct with a schema, NULL when absent */
-    KR_KIND_LIST,     /* struct kr_list of structs with a schema */
-    KR_KIND_VARIANT,  /* struct kr_variant */
-    KR_KIND_VARIANTS, /* struct kr_variants */
-    KR_KIND_PARAM,    /* struct kr_param: a hyperparameter */
-    KR_KIND_FEATURES, /* struct kr_features: names or indices */
-    KR_KIND_INTS,     /* struct kr_ints */
-    KR_KIND_REALS,    /* struct kr_reals */
-    KR_KIND_MATRIX,   /* struct kr_matrix: rows of equal length */
-    KR_KIND_TEXTS,    /* struct kr_texts */
-    KR_KIND_MAP,      /* struct kr_map: names to texts */
-    KR_KIND_VALUES,   /* struct kr_values: names to numbers; NaN is null unless the row has a range */
-    KR_KIND_JSON      /* void *: any JSON, owned elsewhere */
+    KR_KIND_BOOL,      /* bool */
+    KR_KIND_INT,       /* size_t: count, index or bytes */
+    KR_KIND_SEED,      /* uint64_t, below 2^53 on the wire */
+    KR_KIND_REAL,      /* double; NaN is written as null */
+    KR_KIND_TEXT,      /* const char *, NULL when absent */
+    KR_KIND_CHOICE,    /* int, index into a NULL-terminated list of names */
+    KR_KIND_ROW,       /* const struct kr_type *: a row's name, or "auto" (NULL) where the default is auto */
+    KR_KIND_OBJECT,    /* an embedded struct with a schema */
+    KR_KIND_OPTIONAL,  /* pointer to a struct with a schema, NULL when absent */
+    KR_KIND_LIST,      /* struct kr_list of structs with a schema */
+    KR_KIND_VARIANT,   /* struct kr_variant */
+    KR_KIND_VARIANTS,  /* struct kr_variants */
+    KR_KIND_PARAM,     /* struct kr_param: a hyperparameter */
+    KR_KIND_FEATURES,  /* struct kr_features: names or indices */
+    KR_KIND_INTS,      /* struct kr_ints */
+    KR_KIND_REALS,     /* struct kr_reals */
+    KR_KIND_MATRIX,    /* struct kr_matrix: rows of equal length */
+    KR_KIND_TEXTS,     /* struct kr_texts */
+    KR_KIND_MAP,       /* struct kr_map: names to texts */
+    KR_KIND_VALUES,    /* struct kr_values: names to numbers; NaN is null unless the row has a range */
+    KR_KIND_FEATURE,   /* struct kr_features of one: a name or an index; no items when absent */
+    KR_KIND_GROUPS,    /* struct kr_groups: a feature, or a label of every row */
+    KR_KIND_INT_LISTS, /* struct kr_int_lists */
+    KR_KIND_JSON       /* void *: any JSON, owned elsewhere */
 };
 
 enum {
@@ -122,6 +125,14 @@ struct kr_ints {
     size_t count;
     size_t *items;
 };
+struct kr_int_lists {
+    size_t count;
+    struct kr_ints *items;
+};
+struct kr_groups { /* rows that belong together; neither: absent */
+    struct kr_features feature;
+    struct kr_ints labels;
+};
 struct kr_reals {
     size_t count;
     double *items;
@@ -145,49 +156,55 @@ struct kr_values {
 };
 
 /* C type and aux pointer of each kind. */
-#define KR_CTYPE_BOOL(aux)     bool
-#define KR_CTYPE_INT(aux)      size_t
-#define KR_CTYPE_SEED(aux)     uint64_t
-#define KR_CTYPE_REAL(aux)     double
-#define KR_CTYPE_TEXT(aux)     const char *
-#define KR_CTYPE_CHOICE(aux)   int
-#define KR_CTYPE_ROW(aux)      const struct kr_type *
-#define KR_CTYPE_OBJECT(aux)   struct aux
-#define KR_CTYPE_OPTIONAL(aux) struct aux *
-#define KR_CTYPE_LIST(aux)     struct kr_list
-#define KR_CTYPE_VARIANT(aux)  struct kr_variant
-#define KR_CTYPE_VARIANTS(aux) struct kr_variants
-#define KR_CTYPE_PARAM(aux)    struct kr_param
-#define KR_CTYPE_FEATURES(aux) struct kr_features
-#define KR_CTYPE_INTS(aux)     struct kr_ints
-#define KR_CTYPE_REALS(aux)    struct kr_reals
-#define KR_CTYPE_MATRIX(aux)   struct kr_matrix
-#define KR_CTYPE_TEXTS(aux)    struct kr_texts
-#define KR_CTYPE_MAP(aux)      struct kr_map
-#define KR_CTYPE_VALUES(aux)   struct kr_values
-#define KR_CTYPE_JSON(aux)     void *
+#define KR_CTYPE_BOOL(aux)      bool
+#define KR_CTYPE_INT(aux)       size_t
+#define KR_CTYPE_SEED(aux)      uint64_t
+#define KR_CTYPE_REAL(aux)      double
+#define KR_CTYPE_TEXT(aux)      const char *
+#define KR_CTYPE_CHOICE(aux)    int
+#define KR_CTYPE_ROW(aux)       const struct kr_type *
+#define KR_CTYPE_OBJECT(aux)    struct aux
+#define KR_CTYPE_OPTIONAL(aux)  struct aux *
+#define KR_CTYPE_LIST(aux)      struct kr_list
+#define KR_CTYPE_VARIANT(aux)   struct kr_variant
+#define KR_CTYPE_VARIANTS(aux)  struct kr_variants
+#define KR_CTYPE_PARAM(aux)     struct kr_param
+#define KR_CTYPE_FEATURES(aux)  struct kr_features
+#define KR_CTYPE_INTS(aux)      struct kr_ints
+#define KR_CTYPE_REALS(aux)     struct kr_reals
+#define KR_CTYPE_MATRIX(aux)    struct kr_matrix
+#define KR_CTYPE_TEXTS(aux)     struct kr_texts
+#define KR_CTYPE_MAP(aux)       struct kr_map
+#define KR_CTYPE_VALUES(aux)    struct kr_values
+#define KR_CTYPE_FEATURE(aux)   struct kr_features
+#define KR_CTYPE_GROUPS(aux)    struct kr_groups
+#define KR_CTYPE_INT_LISTS(aux) struct kr_int_lists
+#define KR_CTYPE_JSON(aux)      void *
 
-#define KR_AUX_BOOL(aux)     NULL
-#define KR_AUX_INT(aux)      NULL
-#define KR_AUX_SEED(aux)     NULL
-#define KR_AUX_REAL(aux)     NULL
-#define KR_AUX_TEXT(aux)     NULL
-#define KR_AUX_CHOICE(aux)   aux##_names
-#define KR_AUX_ROW(aux)      &aux##_registry
-#define KR_AUX_OBJECT(aux)   &aux##_schema
-#define KR_AUX_OPTIONAL(aux) &aux##_schema
-#define KR_AUX_LIST(aux)     &aux##_schema
-#define KR_AUX_VARIANT(aux)  &aux##_registry
-#define KR_AUX_VARIANTS(aux) &aux##_registry
-#define KR_AUX_PARAM(aux)    NULL
-#define KR_AUX_FEATURES(aux) NULL
-#define KR_AUX_INTS(aux)     NULL
-#define KR_AUX_REALS(aux)    NULL
-#define KR_AUX_MATRIX(aux)   NULL
-#define KR_AUX_TEXTS(aux)    NULL
-#define KR_AUX_MAP(aux)      NULL
-#define KR_AUX_VALUES(aux)   NULL
-#define KR_AUX_JSON(aux)     NULL
+#define KR_AUX_BOOL(aux)      NULL
+#define KR_AUX_INT(aux)       NULL
+#define KR_AUX_SEED(aux)      NULL
+#define KR_AUX_REAL(aux)      NULL
+#define KR_AUX_TEXT(aux)      NULL
+#define KR_AUX_CHOICE(aux)    aux##_names
+#define KR_AUX_ROW(aux)       &aux##_registry
+#define KR_AUX_OBJECT(aux)    &aux##_schema
+#define KR_AUX_OPTIONAL(aux)  &aux##_schema
+#define KR_AUX_LIST(aux)      &aux##_schema
+#define KR_AUX_VARIANT(aux)   &aux##_registry
+#define KR_AUX_VARIANTS(aux)  &aux##_registry
+#define KR_AUX_PARAM(aux)     NULL
+#define KR_AUX_FEATURES(aux)  NULL
+#define KR_AUX_INTS(aux)      NULL
+#define KR_AUX_REALS(aux)     NULL
+#define KR_AUX_MATRIX(aux)    NULL
+#define KR_AUX_TEXTS(aux)     NULL
+#define KR_AUX_MAP(aux)       NULL
+#define KR_AUX_VALUES(aux)    NULL
+#define KR_AUX_FEATURE(aux)   NULL
+#define KR_AUX_GROUPS(aux)    NULL
+#define KR_AUX_INT_LISTS(aux) NULL
+#define KR_AUX_JSON(aux)      NULL
 
 #define KR_MEMBER(S, kind, member, aux, fallback, min, max, flags, doc) KR_CTYPE_##kind(aux) member;
 #define KR_FIELD_ROW(S, kind, member, aux, fallback, min, max, flags, doc)                                   \
@@ -222,5 +239,10 @@ kr_status kr_schema_check(struct kr_ctx *ctx, const struct kr_schema *schema,
 /* One variant of a registry with its default options; INVALID when there is no such row. */
 kr_status kr_variant_init(struct kr_ctx *ctx, const struct kr_registry *registry, const char *name,
                           struct kr_variant *out) KR_MUST_CHECK;
+
+/* The index of a feature given by name or index among d features. INVALID at `pointer` when it is not there.
+ */
+kr_status kr_feature_find(struct kr_ctx *ctx, const struct kr_feature *feature, size_t d,
+                          const char *const *names, const char *pointer, size_t *out) KR_MUST_CHECK;
 
 #endif

@@ -44,9 +44,20 @@ KR_DECLARE(kr_standardize_spec, KR_STANDARDIZE_FIELDS);
     F(S, VARIANT, approximation, kr_approximation, "exact", 0, 0, 0, "how the covariance is represented")
 KR_DECLARE(kr_model_spec, KR_MODEL_FIELDS);
 
+#define KR_SUBSET_FIELDS(F, S)                                                                               \
+    F(S, INT, count, _, NULL, 1, 1e15, KR_REQUIRED,                                                          \
+      "held-out points of an evaluation (with kfold: whole folds of about so many)")                         \
+    F(S, SEED, seed, _, "0", 0, 9007199254740991, 0, "seed of the draws")                                    \
+    F(S, BOOL, fresh, _, "true", 0, 0, 0,                                                                    \
+      "draw anew in each evaluation of adam and gradient_descent; lbfgs and gradients keep the first draw")
+KR_DECLARE(kr_subset_spec, KR_SUBSET_FIELDS);
+
 #define KR_OBJECTIVE_FIELDS(F, S)                                                                            \
     F(S, VARIANT, loss, kr_loss, NULL, 0, 0, KR_REQUIRED | KR_INLINE, "loss of the held-out rows")           \
-    F(S, VARIANT, validation, kr_validation, NULL, 0, 0, KR_REQUIRED, "which rows are held out")
+    F(S, VARIANT, validation, kr_validation, NULL, 0, 0, KR_OMIT,                                            \
+      "which rows are held out; only evidence does without")                                                 \
+    F(S, OPTIONAL, subset, kr_subset_spec, NULL, 0, 0, KR_OMIT,                                              \
+      "evaluate the loss at some of the held-out points only")
 KR_DECLARE(kr_objective_spec, KR_OBJECTIVE_FIELDS);
 
 #define KR_TEST_FIELDS(F, S)                                                                                 \
@@ -89,7 +100,7 @@ struct kr_loss_type {
     struct kr_type base;
     bool needs_variance;
     bool by_logarithm; /* tuned by its logarithm (it is positive): steps and tolerances then have no scale */
-    kr_functional *eval;
+    kr_functional *eval; /* NULL: the evidence, of the training rows */
 };
 
 struct kr_gp;
@@ -107,18 +118,27 @@ struct kr_constraint_type {
     kr_status (*check)(struct kr_ctx *, const void *options, const struct kr_gp *, const char *pointer);
 };
 
-/* Chooses held-out rows among those of the pool. */
+/* What a validation chooses from, and how. */
 struct kr_rows {
-    size_t n, npool;
+    const struct kr_dataset *data;
+    size_t npool;
     const size_t *pool;  /* rows that are not test rows */
-    const bool *is_test; /* n */
-    const size_t *group; /* n: rows with identical inputs share it */
+    const bool *is_test; /* data->n */
+    const size_t *group; /* data->n: rows with identical inputs share it */
+};
+enum kr_form {
+    KR_HOLD_OUT, /* some rows are held out, the others train */
+    KR_FOLDS     /* folds of rows, each held out once while all other rows train */
 };
 struct kr_validation_type {
     struct kr_type base;
+    enum kr_form form;
     const struct kr_ints *(*explicit_rows)(const void *options); /* NULL = it draws rows */
+    /* fold[row] (data->n, zeros): 0 = trains only, else the number of its fold, from 1 without gaps
+     * (HOLD_OUT: 1).
+     */
     kr_status (*select)(struct kr_ctx *, const void *options, const struct kr_rows *, const char *pointer,
-                        bool *taken);
+                        size_t *fold);
 };
 
 /* ---- gp ---- */
@@ -126,7 +146,7 @@ struct kr_validation_type {
 /* Some rows of the data, standardised; feature-major with ld = n. */
 struct kr_part {
     size_t n;
-    const size_t *rows; /* ascending */
+    const size_t *rows; /* ascending; held-out rows of folds: fold after fold */
     struct kr_points x;
     double *y;
     double *noise; /* known variances, or NULL */
@@ -137,8 +157,16 @@ struct kr_standardisation {
     double y_mean, y_sd;
 };
 
+/* Held-out points first[f] .. first[f+1] - 1 of `validation` are fold f; they are points `at` of `train`. */
+struct kr_folds {
+    size_t count;
+    size_t *first, *at; /* count + 1, validation.n */
+};
+
 struct kr_gp {
     const struct kr_gp_spec *spec;
+    enum kr_form form;
+    struct kr_folds folds; /* with KR_FOLDS: train = fit, and every fold is predicted from the rest of it */
     struct kr_standardisation scale;
     double *x_spread,
         y_spread; /* standard deviations of the standardised columns: what default bounds follow */

@@ -88,3 +88,20 @@ kr_status kr_schema_init(struct kr_ctx *ctx, const struct kr_schema *schema, voi
         KR_TRY(init_field(ctx, &schema->fields[i], (char *)out + schema->fields[i].offset));
     return KR_OK;
 }
+
+kr_status kr_feature_find(struct kr_ctx *ctx, const struct kr_feature *feature, size_t d,
+                          const char *const *names, const char *pointer, size_t *out)
+{
+    *out = 0;
+    for (size_t k = 0; feature->name && k < d; k++)
+        if (strcmp(names[k], feature->name) == 0)
+            return *out = k, KR_OK;
+    if (feature->name)
+        return kr_fail(ctx, KR_INVALID, pointer, "there is no feature called \"%.64s\" in the data",
+                       feature->name);
+    if (feature->index >= d)
+        return kr_fail(ctx, KR_INVALID, pointer, "must be a feature index below %zu, got %zu", d,
+                       feature->index);
+    *out = feature->index;
+    return KR_OK;
+}

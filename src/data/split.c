@@ -61,6 +61,31 @@ static size_t choose_runs(size_t nruns, const struct run *runs, size_t *order, s
     return chosen;
 }
 
+/* The pool's groups: sorted members, runs of them, and their shuffled order. */
+struct groups {
+    struct member *members;
+    struct run *runs;
+    size_t count, *order;
+};
+
+static kr_status shuffle_groups(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
+                                uint64_t seed, uint64_t stream, struct groups *out)
+{
+    struct kr_rng rng;
+    KR_ALLOC(ctx, out->members, npool);
+    KR_ALLOC(ctx, out->runs, npool);
+    KR_ALLOC(ctx, out->order, npool);
+    for (size_t i = 0; i < npool; i++)
+        out->members[i] = (struct member){group[pool[i]], i};
+    qsort(out->members, npool, sizeof *out->members, compare_members);
+    out->count = find_runs(npool, out->members, out->runs);
+    for (size_t i = 0; i < out->count; i++)
+        out->order[i] = i;
+    kr_rng_init(&rng, seed, stream);
+    kr_rng_shuffle(&rng, out->count, out->order);
+    return KR_OK;
+}
+
 kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
                             double fraction, uint64_t seed, uint64_t stream, const char *pointer, bool *taken)
 {
@@ -72,31 +97,46 @@ kr_status kr_split_fraction(struct kr_ctx *ctx, size_t npool, const size_t *pool
                        "fraction in (0, 1) "
                        "that leaves at least one row",
                        fraction, npool, npool == 1 ? "" : "s");
-    struct member *members;
-    struct run *runs;
-    size_t *order;
-    KR_ALLOC(ctx, members, npool);
-    KR_ALLOC(ctx, runs, npool);
-    KR_ALLOC(ctx, order, npool);
-    for (size_t i = 0; i < npool; i++)
-        members[i] = (struct member){group[pool[i]], i};
-    qsort(members, npool, sizeof *members, compare_members);
-    size_t nruns = find_runs(npool, members, runs);
-    if (nruns == 1)
+    struct groups g;
+    KR_TRY(shuffle_groups(ctx, npool, pool, group, seed, stream, &g));
+    if (g.count == 1)
         return kr_fail(
             ctx, KR_INVALID, pointer,
             "the %zu rows form one group (rows with the same inputs stay together): nothing would be left; "
             "wanted at least two groups",
             npool);
-    for (size_t i = 0; i < nruns; i++)
-        order[i] = i;
-    struct kr_rng rng;
-    kr_rng_init(&rng, seed, stream);
-    kr_rng_shuffle(&rng, nruns, order);
-    size_t chosen = choose_runs(nruns, runs, order, share > 1 ? (size_t)share : 1);
+    size_t chosen = choose_runs(g.count, g.runs, g.order, share > 1 ? (size_t)share : 1);
     for (size_t i = 0; i < chosen; i++)
-        for (size_t j = 0; j < runs[order[i]].size; j++)
-            taken[pool[members[runs[order[i]].start + j].at]] = true;
+        for (size_t j = 0; j < g.runs[g.order[i]].size; j++)
+            taken[pool[g.members[g.runs[g.order[i]].start + j].at]] = true;
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+enum { FOLD_STREAM = 3 /* of random numbers; draws of fractions use 1 and 2 */ };
+
+kr_status kr_split_folds(struct kr_ctx *ctx, size_t npool, const size_t *pool, const size_t *group,
+                         size_t folds, uint64_t seed, const char *pointer, size_t *fold)
+{
+    struct kr_mark mark = kr_mark(ctx);
+    struct groups g;
+    size_t *size;
+    KR_TRY(shuffle_groups(ctx, npool, pool, group, seed, FOLD_STREAM, &g));
+    if (g.count < folds)
+        return kr_fail(
+            ctx, KR_INVALID, pointer,
+            "%zu folds cannot be made of %zu groups of rows (rows with the same inputs stay together)", folds,
+            g.count);
+    KR_ALLOC(ctx, size, folds);
+    for (size_t i = 0; i < g.count; i++) {
+        const struct run *run = &g.runs[g.order[i]];
+        size_t least = 0;
+        for (size_t f = 1; f < folds; f++)
+            least = size[f] < size[least] ? f : least;
+        size[least] += run->size;
+        for (size_t j = 0; j < run->size; j++)
+            fold[pool[g.members[run->start + j].at]] = least + 1;
+    }
     kr_release(ctx, mark);
     return KR_OK;
 }

@@ -86,6 +86,8 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     struct kr_kernel *kernel;
     *out = (struct kr_gp){.spec = spec};
     KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
+    out->form = roles.form;
+    out->folds = roles.folds;
     KR_TRY(standardise(ctx, spec, data, &roles.fit, out));
     KR_TRY(copy_part(ctx, data, &out->scale, &roles.train, &out->train));
     KR_TRY(copy_part(ctx, data, &out->scale, &roles.validation, &out->validation));

@@ -4,12 +4,21 @@
 
 #include "kriged/gp.h"
 
-/* Row numbers, ascending; fit = train and validation together. */
+/*
+ * Row numbers, ascending; fit = train and validation together. Folds: train = fit, validation lists them one
+ * after the other.
+ */
 struct roles {
     struct kr_ints train, validation, test, fit;
+    enum kr_form form;
+    struct kr_folds folds;
 };
 
 kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                       struct roles *out) KR_MUST_CHECK;
+
+/* The groups (data->n) that a seeded split keeps whole, `groups` of the request included. */
+kr_status kr_rows_grouped(struct kr_ctx *ctx, const struct kr_rows *rows, const struct kr_groups *groups,
+                          const char *pointer, const size_t **out) KR_MUST_CHECK;
 
 #endif

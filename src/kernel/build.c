@@ -29,22 +29,6 @@ kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters
     return KR_OK;
 }
 
-static kr_status find_feature(const struct builder *b, const struct kr_feature *wanted, const char *pointer,
-                              size_t *out)
-{
-    for (size_t k = 0; wanted->name && k < b->d; k++)
-        if (strcmp(b->feature_names[k], wanted->name) == 0)
-            return *out = k, KR_OK;
-    if (wanted->name)
-        return kr_fail(b->ctx, KR_INVALID, pointer, "there is no feature called \"%.64s\" in the data",
-                       wanted->name);
-    if (wanted->index >= b->d)
-        return kr_fail(b->ctx, KR_INVALID, pointer, "must be a feature index below %zu, got %zu", b->d,
-                       wanted->index);
-    *out = wanted->index;
-    return KR_OK;
-}
-
 static kr_status resolve_features(const struct builder *b, const void *options, const char *pointer,
                                   struct kr_kernel *kernel)
 {
@@ -55,8 +39,8 @@ static kr_status resolve_features(const struct builder *b, const void *options, 
     for (size_t k = 0; k < count; k++) {
         features[k] = k;
         if (wanted && wanted->count)
-            KR_TRY(find_feature(b, &wanted->items[k], kr_printf(b->ctx, "%s/features/%zu", pointer, k),
-                                &features[k]));
+            KR_TRY(kr_feature_find(b->ctx, &wanted->items[k], b->d, b->feature_names,
+                                   kr_printf(b->ctx, "%s/features/%zu", pointer, k), &features[k]));
         for (size_t j = 0; j < k; j++)
             if (features[j] == features[k])
                 return kr_fail(b->ctx, KR_INVALID, kr_printf(b->ctx, "%s/features/%zu", pointer, k),

@@ -50,6 +50,10 @@ kr_status wire_read_param(struct kr_ctx *ctx, const struct kr_field *field, json
 kr_status wire_read_features(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
                              struct kr_features *out) KR_MUST_CHECK;
 /* INTS, REALS, MATRIX, TEXTS, MAP, VALUES. */
+kr_status wire_read_feature(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
+                            struct kr_features *out) KR_MUST_CHECK;
+kr_status wire_read_groups(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                           const struct wire_path *path, struct kr_groups *out) KR_MUST_CHECK;
 kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                           const struct wire_path *path, void *out) KR_MUST_CHECK;
 

@@ -262,6 +262,10 @@ static kr_status read_value(const struct wire_reader *r, const struct kr_field *
         return wire_read_param(r->ctx, field, json, path, at);
     case KR_KIND_FEATURES:
         return wire_read_features(r->ctx, json, path, at);
+    case KR_KIND_FEATURE:
+        return wire_read_feature(r->ctx, json, path, at);
+    case KR_KIND_GROUPS:
+        return wire_read_groups(r->ctx, field, json, path, at);
     case KR_KIND_JSON:
         *(void **)at = json;
         return KR_OK;

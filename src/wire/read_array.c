@@ -68,6 +68,21 @@ static kr_status read_matrix(struct kr_ctx *ctx, const struct kr_field *field, c
     return KR_OK;
 }
 
+static kr_status read_int_lists(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                                const struct wire_path *path, struct kr_int_lists *out)
+{
+    out->count = json_array_size(json);
+    KR_ALLOC(ctx, out->items, out->count);
+    for (size_t i = 0; i < out->count; i++) {
+        const struct wire_path at = {path, NULL, i};
+        const json_t *list = json_array_get(json, i);
+        if (!json_is_array(list))
+            return wire_refuse_type(ctx, &at, "an array", list);
+        KR_TRY(read_ints(ctx, field, list, &at, &out->items[i]));
+    }
+    return KR_OK;
+}
+
 static kr_status read_texts(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
                             struct kr_texts *out)
 {
@@ -130,6 +145,8 @@ kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json
     switch (field->kind) {
     case KR_KIND_INTS:
         return read_ints(ctx, field, json, path, out);
+    case KR_KIND_INT_LISTS:
+        return read_int_lists(ctx, field, json, path, out);
     case KR_KIND_REALS:
         return read_reals(ctx, field, json, path, out);
     case KR_KIND_MATRIX:

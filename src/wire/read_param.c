@@ -95,10 +95,23 @@ kr_status wire_read_param(struct kr_ctx *ctx, const struct kr_field *field, json
     return KR_OK;
 }
 
+static kr_status read_feature(struct kr_ctx *ctx, const json_t *json, const char *wanted,
+                              const struct wire_path *path, struct kr_feature *out)
+{
+    static const struct kr_field index = {.name = "index", .kind = KR_KIND_INT};
+    uint64_t number = 0;
+    if (json_is_string(json))
+        return wire_read_text(ctx, json, path, &out->name);
+    if (!json_is_number(json))
+        return wire_refuse_type(ctx, path, wanted, json);
+    KR_TRY(wire_read_integer(ctx, &index, json, path, &number));
+    out->index = number;
+    return KR_OK;
+}
+
 kr_status wire_read_features(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
                              struct kr_features *out)
 {
-    static const struct kr_field index = {.name = "index", .kind = KR_KIND_INT};
     if (!json_is_array(json))
         return wire_refuse_type(ctx, path, "an array of names or indices", json);
     if (json_array_size(json) == 0)
@@ -107,16 +120,32 @@ kr_status wire_read_features(struct kr_ctx *ctx, const json_t *json, const struc
     KR_ALLOC(ctx, out->items, out->count);
     for (size_t i = 0; i < out->count; i++) {
         const struct wire_path at = {path, NULL, i};
-        const json_t *item = json_array_get(json, i);
-        uint64_t number = 0;
-        if (json_is_string(item)) {
-            KR_TRY(wire_read_text(ctx, item, &at, &out->items[i].name));
-            continue;
-        }
-        if (!json_is_number(item))
-            return wire_refuse_type(ctx, &at, "a feature's name or its index", item);
-        KR_TRY(wire_read_integer(ctx, &index, item, &at, &number));
-        out->items[i].index = number;
+        KR_TRY(
+            read_feature(ctx, json_array_get(json, i), "a feature's name or its index", &at, &out->items[i]));
     }
     return KR_OK;
+}
+
+kr_status wire_read_feature(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
+                            struct kr_features *out)
+{
+    out->count = 1;
+    KR_ALLOC(ctx, out->items, 1);
+    return read_feature(ctx, json, "a feature's name or its index", path, out->items);
+}
+
+kr_status wire_read_groups(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                           const struct wire_path *path, struct kr_groups *out)
+{
+    static const struct kr_field labels = {.name = "labels", .kind = KR_KIND_INTS, .max = 1e15};
+    (void)field;
+    if (json_is_array(json) && json_array_size(json) == 0)
+        return wire_refuse(ctx, path, "must have one label for each data row");
+    if (json_is_array(json))
+        return wire_read_array(ctx, &labels, json, path, &out->labels);
+    out->feature.count = 1;
+    KR_ALLOC(ctx, out->feature.items, 1);
+    return read_feature(ctx, json,
+                        "a feature's name or index, or an array with one integer for each data row", path,
+                        out->feature.items);
 }

@@ -162,6 +162,11 @@ static json_t *inline_variant(const struct kr_field *field, json_t *definitions)
 
 /* ---- members ---- */
 
+static json_t *feature(void)
+{
+    return json_pack("{s:[o, {s:s, s:i}]}", "oneOf", type("string"), "type", "integer", "minimum", 0);
+}
+
 static json_t *plain(const struct kr_field *field, json_t *definitions)
 {
     switch (field->kind) {
@@ -189,8 +194,14 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
     case KR_KIND_PARAM:
         return parameter(field, definitions);
     case KR_KIND_FEATURES:
-        return array_of(
-            json_pack("{s:[o, {s:s, s:i}]}", "oneOf", type("string"), "type", "integer", "minimum", 0), 1);
+        return array_of(feature(), 1);
+    case KR_KIND_FEATURE:
+        return feature();
+    case KR_KIND_GROUPS:
+        return json_pack("{s:[o, o]}", "oneOf", feature(),
+                         array_of(json_pack("{s:s, s:i}", "type", "integer", "minimum", 0), 1));
+    case KR_KIND_INT_LISTS:
+        return array_of(array_of(number(field, true), 0), 0);
     case KR_KIND_INTS:
         return array_of(number(field, true), 0);
     case KR_KIND_REALS:
@@ -229,6 +240,8 @@ static bool may_be_null(const struct kr_field *field)
     case KR_KIND_VARIANTS:
     case KR_KIND_PARAM:
     case KR_KIND_FEATURES:
+    case KR_KIND_FEATURE:
+    case KR_KIND_GROUPS:
     case KR_KIND_MATRIX:
         return true;
     default:

@@ -95,11 +95,31 @@ static json_t *write_schema(const struct kr_schema *schema, const void *in)
 }
 
 /* Element i of a kind that is an array. */
+static json_t *write_feature(const struct kr_feature *feature)
+{
+    return feature->name ? wire_string(feature->name) : json_integer((json_int_t)feature->index);
+}
+
+static json_t *write_ints(const struct kr_ints *ints)
+{
+    json_t *array = json_array();
+    bool done = array != NULL;
+    for (size_t i = 0; i < ints->count && done; i++)
+        done = json_array_append_new(array, json_integer((json_int_t)ints->items[i])) == 0;
+    return filled(array, done);
+}
+
+static json_t *write_groups(const struct kr_groups *groups)
+{
+    return groups->labels.count ? write_ints(&groups->labels) : write_feature(groups->feature.items);
+}
+
 static json_t *write_item(const struct kr_field *field, const void *at, size_t i)
 {
     const struct kr_schema *schema = field->aux;
-    const struct kr_feature *feature;
     switch (field->kind) {
+    case KR_KIND_INT_LISTS:
+        return write_ints(&((const struct kr_int_lists *)at)->items[i]);
     case KR_KIND_LIST:
         return write_schema(schema, (const char *)((const struct kr_list *)at)->items + i * schema->size);
     case KR_KIND_VARIANTS:
@@ -107,8 +127,7 @@ static json_t *write_item(const struct kr_field *field, const void *at, size_t i
     case KR_KIND_PARAM:
         return write_param_value(&((const struct kr_param *)at)->values[i]);
     case KR_KIND_FEATURES:
-        feature = &((const struct kr_features *)at)->items[i];
-        return feature->name ? wire_string(feature->name) : json_integer((json_int_t)feature->index);
+        return write_feature(&((const struct kr_features *)at)->items[i]);
     case KR_KIND_INTS:
         return json_integer((json_int_t)((const struct kr_ints *)at)->items[i]);
     case KR_KIND_REALS:
@@ -168,7 +187,12 @@ static size_t elements(const struct kr_field *field, const void *at)
     case KR_KIND_PARAM:
         return ((const struct kr_param *)at)->count;
     case KR_KIND_FEATURES:
+    case KR_KIND_FEATURE:
         return ((const struct kr_features *)at)->count;
+    case KR_KIND_GROUPS:
+        return ((const struct kr_groups *)at)->feature.count + ((const struct kr_groups *)at)->labels.count;
+    case KR_KIND_INT_LISTS:
+        return ((const struct kr_int_lists *)at)->count;
     case KR_KIND_INTS:
         return ((const struct kr_ints *)at)->count;
     case KR_KIND_REALS:
@@ -219,6 +243,7 @@ static bool may_be_empty(const struct kr_field *field)
     switch (field->kind) {
     case KR_KIND_LIST:
     case KR_KIND_INTS:
+    case KR_KIND_INT_LISTS:
     case KR_KIND_REALS:
     case KR_KIND_TEXTS:
     case KR_KIND_MAP:
@@ -256,6 +281,10 @@ static json_t *write_value(const struct kr_field *field, const void *at)
         return kr_wire_write_variant(at);
     case KR_KIND_MATRIX:
         return write_matrix(at);
+    case KR_KIND_FEATURE:
+        return write_feature(((const struct kr_features *)at)->items);
+    case KR_KIND_GROUPS:
+        return write_groups(at);
     case KR_KIND_MAP:
         return write_map(at);
     case KR_KIND_VALUES:

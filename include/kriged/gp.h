@@ -163,10 +163,13 @@ struct kr_folds {
     size_t *first, *at; /* count + 1, validation.n */
 };
 
+#define KR_WHOLE UINT64_MAX
+
 struct kr_gp {
     const struct kr_gp_spec *spec;
     enum kr_form form;
     struct kr_folds folds; /* with KR_FOLDS: train = fit, and every fold is predicted from the rest of it */
+    uint64_t draw; /* of objective.subset that the next evaluation takes; KR_WHOLE: all held-out points */
     struct kr_standardisation scale;
     double *x_spread,
         y_spread; /* standard deviations of the standardised columns: what default bounds follow */
@@ -320,6 +323,10 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
 kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                                const struct kr_points *x, const double *noise, bool observe, double *mean,
                                double *variance, struct kr_solve_report *report) KR_MUST_CHECK;
+/* Metrics of all held-out points, each predicted from the rows that train for it; all nine. Empty (NaN) where
+ * nothing is held out. */
+kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                         struct kr_metrics *out) KR_MUST_CHECK;
 /* Metrics of `scored` when conditioned on `fitted`, all nine. */
 kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted,
                       const struct kr_part *scored, const double *theta,

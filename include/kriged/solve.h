@@ -125,6 +125,7 @@ struct kr_solver_type {
      */
     kr_status (*correct)(struct kr_ctx *, const struct kr_solver *, size_t k, const double *R,
                          const double *rtol, double *D, struct kr_solve_report *);
+    double (*logdet)(const struct kr_solver *); /* log det A; NULL = it is not at hand */
 };
 
 /* A method prepared for one operator (square, symmetric positive definite for cholesky and cg). */

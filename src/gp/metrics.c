@@ -65,6 +65,8 @@ void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const
     const double m = (double)scored->n, sd = gp->scale.y_sd, spread = moments_of(scored).variance;
     double squared = 0, absolute = 0;
     *out = (struct kr_metrics){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    if (scored->n == 0)
+        return;
     for (size_t j = 0; j < scored->n; j++) {
         double e = scored->y[j] - mean[j];
         squared += e * e / m;

@@ -1,13 +1,12 @@
 /*
- * The held-out loss, and constraints beside it, by any solver, through one code.
+ * The loss of held-out points, or the evidence, and constraints beside it, by any solver, through one code.
  *
- *     A = K(X, X) + s2 I + diag(s_i^2)    alpha = A^-1 (y - m(X))    mu = m(X*) + K* alpha    K* = K(X*, X)
- *     v_j = k(x*_j, x*_j) - k*_j A^-1 k*_j' + s2 + s*_j^2            S = A^-1 K*'
- *
- * Loss and constraints are functionals of mu and v, or functions of theta. One that sees the variance makes
- * the block [alpha, S] be solved for, once for all of them. A variance that falls below its noise is set to
- * it and then depends on the noise alone. Shapes: n training rows, m held-out rows; the block needs 3 n (m +
- * 1) doubles. The gradients are in objective_pull.c. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
+ * Loss and constraints are functionals of the predictions mu and v at the held-out points, or functions of
+ * theta. One that sees the variance makes the whole block of solutions be solved for, once for all of them.
+ * How points are held out is a form: objective_hold_out.c (some rows train, others are predicted),
+ * objective_folds.c (every fold is predicted from all other rows, in closed form). A variance that falls
+ * below its noise is set to it and then depends on the noise alone. Shapes: n training rows, m held-out
+ * points; a block is 3 n (m + 1) doubles. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
 #include "gp/objective.h"
 
@@ -21,7 +20,8 @@ static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
                           bool variance, struct work *w)
 {
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
-    w->columns = variance ? 1 + w->m : 1;
+    w->loss_is_head = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->eval != NULL;
+    w->columns = variance || gp->form == KR_FOLDS ? 1 + w->m : 1;
     KR_ALLOC(ctx, w->B, w->n * w->columns);
     KR_ALLOC(ctx, w->solution, w->n * w->columns);
     KR_ALLOC(ctx, w->residual, w->n * w->columns);
@@ -43,54 +43,39 @@ static void add_head(struct work *w, kr_functional *eval, const void *options, b
         (struct head){eval, options, variance, w->mean_bar + at, w->variance_bar + at, value, grad};
 }
 
-static double noise_of(const struct work *w, size_t j)
+double kr_objective_noise(const struct work *w, size_t j)
 {
     return w->theta[w->gp->noise_index] + (w->gp->validation.noise ? w->gp->validation.noise[j] : 0);
 }
 
-/* v, from the block solve. */
-static size_t predict_variance(struct work *w)
+double kr_objective_least_noise(const struct work *w)
 {
-    size_t count = 0;
-    kr_kernel_diagonal(w->gp->kernel, w->theta, &w->gp->validation.x, w->scratch, w->variance);
-    for (size_t j = 0; j < w->m; j++) {
-        const size_t column = (1 + j) * w->n;
-        double explained = cblas_ddot((int)w->n, w->B + column, 1, w->solution + column, 1);
-        w->clamped[j] = w->variance[j] < explained;
-        w->variance[j] = noise_of(w, j) + (w->clamped[j] ? 0 : w->variance[j] - explained);
-        count += w->clamped[j];
-    }
-    return count;
+    double least = w->gp->train.noise ? INFINITY : 0;
+    for (size_t i = 0; w->gp->train.noise && i < w->n; i++)
+        least = fmin(least, w->gp->train.noise[i]);
+    return w->theta[w->gp->noise_index] + least;
 }
 
-/* Solves, then the predictions at the validation rows. */
-static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+void kr_objective_unclamp(struct work *w, struct head *head)
 {
-    const struct kr_gp *gp = w->gp;
-    const double *mean_theta = w->theta + gp->mean_first;
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
-                              &gp->spec->solver, &w->A));
-    KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &w->cross));
-    kr_centre(gp->mean, mean_theta, &gp->train, w->B);
-    if (w->columns > 1) {
-        struct kr_op transposed;
-        KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->train.x, &gp->validation.x, &transposed));
-        KR_TRY(kr_op_fill(ctx, &transposed, w->B + w->n));
-    }
+    for (size_t j = 0; head->needs_variance && j < w->m; j++)
+        if (w->clamped[j]) {
+            head->grad[w->gp->noise_index] += head->variance_bar[j];
+            head->variance_bar[j] = 0;
+        }
+}
+
+kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
     KR_TRY(
         kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, NULL, w->solution, w->residual, &out->solver));
-    if (out->solver.stop == KR_STOP_BREAKDOWN)
-        return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
-                       "%s broke down: the covariance matrix of %zu rows is not positive definite to double "
-                       "precision. Repeated "
-                       "or nearly repeated inputs with too little noise do this: raise noise.variance",
-                       out->solver.type, w->n);
-    KR_TRY(kr_op_apply(ctx, &w->cross, 1, w->solution, w->mean));
-    gp->mean->eval(mean_theta, &gp->validation.x, w->mean_bar);
-    for (size_t j = 0; j < w->m; j++)
-        w->mean[j] += w->mean_bar[j];
-    out->clamped = w->columns > 1 ? predict_variance(w) : 0;
-    return KR_OK;
+    if (out->solver.stop != KR_STOP_BREAKDOWN)
+        return KR_OK;
+    return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
+                   "%s broke down: the covariance matrix of %zu rows is not positive definite to double "
+                   "precision. Repeated "
+                   "or nearly repeated inputs with too little noise do this: raise noise.variance",
+                   out->solver.type, w->n);
 }
 
 static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, const char *what, double value,
@@ -124,35 +109,48 @@ static kr_status finish_constraints(struct kr_ctx *ctx, const struct kr_gp *gp,
     return KR_OK;
 }
 
+static void add_heads(struct work *w, const struct kr_gp_constraints *constraints, struct kr_evaluation *out,
+                      double *grad, double *c, double *J)
+{
+    const struct kr_objective_spec *objective = &w->gp->spec->objective;
+    const struct kr_loss_type *loss = (const struct kr_loss_type *)objective->loss.type;
+    if (w->loss_is_head)
+        add_head(w, loss->eval, objective->loss.options, loss->needs_variance, &out->loss, grad);
+    for (size_t i = 0; i < constraints->count; i++) {
+        const struct kr_gp_constraint *it = &constraints->items[i];
+        if (it->type->eval)
+            add_head(w, it->type->eval, it->options, it->type->needs_variance, &c[i],
+                     J ? J + i * w->gp->parameters.count : NULL);
+    }
+}
+
 static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           const struct kr_gp_constraints *constraints, const double *theta, bool variance,
                           struct kr_evaluation *out, double *grad, double *c, double *J)
 {
+    const struct form *form = gp->form == KR_FOLDS ? &kr_form_folds : &kr_form_hold_out;
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
-    const struct kr_part *held_out = &gp->validation;
     const size_t count = gp->parameters.count;
     struct work w;
     *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
     KR_TRY(allocate(ctx, gp, theta, 1 + constraints->count,
                     variance || loss->needs_variance || constraints->needs_variance, &w));
-    add_head(&w, loss->eval, gp->spec->objective.loss.options, loss->needs_variance, &out->loss, grad);
-    for (size_t i = 0; i < constraints->count; i++) {
-        const struct kr_gp_constraint *it = &constraints->items[i];
-        if (it->type->eval)
-            add_head(&w, it->type->eval, it->options, it->type->needs_variance, &c[i],
-                     grad ? J + i * count : NULL);
-    }
+    add_heads(&w, constraints, out, grad, c, grad ? J : NULL);
     if (grad) {
         memset(grad, 0, count * sizeof *grad);
         if (constraints->count)
             memset(J, 0, constraints->count * count * sizeof *J);
     }
-    KR_TRY(predict(ctx, &w, out));
+    KR_TRY(form->predict(ctx, &w, out));
     for (struct head *h = w.heads; h < w.heads + w.nheads; h++)
-        h->eval(h->options, w.m, held_out->y, w.mean, w.variance, h->value, h->mean_bar, h->variance_bar);
-    kr_metrics_eval(gp, held_out, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL, &out->metrics);
-    if (grad)
-        KR_TRY(kr_objective_pull(ctx, &w, out));
+        h->eval(h->options, w.m, gp->validation.y, w.mean, w.variance, h->value, h->mean_bar,
+                h->variance_bar);
+    kr_metrics_eval(gp, &gp->validation, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL,
+                    &out->metrics);
+    if (!w.loss_is_head)
+        KR_TRY(kr_evidence(ctx, &w, out, grad));
+    if (grad && w.nheads)
+        KR_TRY(form->pull(ctx, &w, out));
     KR_TRY(check_finite(ctx, gp, "loss", out->loss, grad));
     return finish_constraints(ctx, gp, constraints, theta, c, grad ? J : NULL);
 }
@@ -166,7 +164,10 @@ kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
     const struct kr_mark mark = kr_mark(ctx);
     if (seconds > 0 && (deadline == 0 || kr_seconds() + seconds < deadline))
         ctx->deadline = kr_seconds() + seconds;
-    const kr_status status = evaluate(ctx, gp, constraints, theta, variance, out, grad, c, J);
+    struct kr_gp view;
+    kr_status status = kr_gp_subset(ctx, gp, &view);
+    if (status == KR_OK)
+        status = evaluate(ctx, &view, constraints, theta, variance, out, grad, c, J);
     ctx->deadline = deadline;
     kr_release(ctx, mark);
     return status;

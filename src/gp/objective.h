@@ -1,6 +1,7 @@
 /*
- * One evaluation at work: predictions at the held-out rows, and the functionals of them ("heads": the loss
- * first, then constraints) that share the factorisation and the solutions.
+ * One evaluation at work: predictions of the held-out points, and the functionals of them ("heads": the loss
+ * first, then constraints) that share the factorisation and the solutions. How points are held out, and how
+ * adjoints of their predictions become gradients, is a form.
  */
 #ifndef GP_OBJECTIVE_H
 #define GP_OBJECTIVE_H
@@ -21,17 +22,43 @@ struct work {
     const double *theta;
     size_t n, m, columns; /* columns of the block: 1 or 1 + m */
     struct covariance A;
-    struct kr_op cross;                                /* K(X*, X) */
-    double *B, *solution, *residual;                   /* n x columns: [y - m, K*'], [alpha, S], [r, R] */
+    struct kr_op cross;              /* hold-out: K(X*, X) */
+    double *V;                       /* folds: their k x k blocks of variances, one by one */
+    double *B, *solution, *residual; /* n x columns: [y - m, ..], A^-1 B, B - A A^-1 B */
     double *mean, *variance, *mean_bar, *variance_bar; /* m, m, m x nheads, m x nheads */
-    bool *clamped;                                     /* m */
+    bool *clamped;                                     /* m: variances below their noise, set to it */
     double *scratch;                                   /* of the kernel */
+    bool loss_is_head;                                 /* the loss is heads[0]; else it is the evidence */
     size_t nheads;
     struct head *heads;
 };
 
-/* Adds each head's gradient to its grad, and sets the error and the bound of the loss. Overwrites B, residual
- * and the adjoints. */
-kr_status kr_objective_pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
+/*
+ * predict: opens A, solves, sets mean, variance (when columns > 1) and clamped. pull: adds each head's
+ * gradient to its grad, and sets the error and the bound of the loss where it is a head; overwrites B,
+ * residual and the adjoints.
+ */
+struct form {
+    kr_status (*predict)(struct kr_ctx *, struct work *, struct kr_evaluation *);
+    kr_status (*pull)(struct kr_ctx *, struct work *, struct kr_evaluation *);
+};
+extern const struct form kr_form_hold_out, kr_form_folds;
+
+/* Solves A solution = B and names a breakdown. */
+kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
+/* The noise of held-out point j. */
+double kr_objective_noise(const struct work *w, size_t j);
+/* Moves the derivative of clamped variances to the noise they were set to. */
+void kr_objective_unclamp(struct work *w, struct head *head);
+/* A lower bound of A's eigenvalues: the least noise of a training row. */
+double kr_objective_least_noise(const struct work *w);
+
+/* The negative log marginal likelihood of the training rows over their number, and its gradient (NULL = not
+ * wanted); solution holds alpha. */
+kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out,
+                      double *grad) KR_MUST_CHECK;
+
+/* *out: the gp with the held-out points that its draw of objective.subset takes; in the arena. */
+kr_status kr_gp_subset(struct kr_ctx *ctx, const struct kr_gp *gp, struct kr_gp *out) KR_MUST_CHECK;
 
 #endif

@@ -111,3 +111,15 @@ kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct k
     kr_release(ctx, mark);
     return KR_OK;
 }
+
+kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                         struct kr_metrics *out)
+{
+    struct kr_gp whole = *gp;
+    struct kr_evaluation evaluation;
+    whole.draw = KR_WHOLE;
+    KR_TRY(kr_objective_eval(ctx, &whole, theta, true, &evaluation, NULL));
+    KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &evaluation.solver));
+    *out = evaluation.metrics;
+    return KR_OK;
+}

@@ -10,6 +10,7 @@
 
 #include <cblas.h>
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 enum { BLOCK = 192, COLUMNS = 64 };
@@ -130,10 +131,21 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
     return kr_poll(ctx);
 }
 
+static double logdet(const struct kr_solver *solver)
+{
+    const size_t n = solver->A.rows;
+    const double *L = solver->state;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += 2 * log(L[i + i * n]);
+    return sum;
+}
+
 const struct kr_solver_type kr_solver_cholesky = {
     .base = {"cholesky", "dense factorisation: exact; n^2 memory", NULL},
     .bytes = bytes,
     .columns = 1024,
     .open = open,
     .correct = correct,
+    .logdet = logdet,
 };

@@ -141,7 +141,8 @@ static bool open_row(struct kr_ctx *ctx, size_t row, struct predictions *p)
 {
     struct kr_variant variant;
     const struct kr_type *type = kr_loss_registry.rows[row];
-    if (!type)
+    if (!type ||
+        !((const struct kr_loss_type *)type)->eval) /* the evidence, last, is no loss of predictions */
         return false;
     memset(p, 0, sizeof *p);
     OK(kr_variant_init(ctx, &kr_loss_registry, type->name, &variant));

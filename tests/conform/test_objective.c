@@ -68,6 +68,9 @@ static void check_model(struct kr_ctx *ctx, const struct kernel_case *kernel, co
         make_spec(ctx, &kernel->spec, loss, "cholesky", variation ? "constant" : "zero", &spec);
         const double *wanted = differences(ctx, &spec, &data);
         for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++) {
+            /* without a factor the evidence is an estimate: test_evidence.c */
+            if (!strcmp(loss, "evidence") && !((const struct kr_solver_type *)*solver)->logdet)
+                continue;
             char name[160];
             snprintf(name, sizeof name, "%s, %s, %s, variation %d", kernel->name, loss, (*solver)->name,
                      variation);
@@ -112,6 +115,10 @@ START_TEST(same_bits_with_any_number_of_threads)
             struct kr_gp gp;
             struct kr_gp_spec spec;
             struct kr_evaluation first, second;
+            const bool usual = !strcmp((*loss)->name, "mse") || !strcmp((*loss)->name, "nlpd"),
+                       quick = !strcmp((*solver)->name, "cholesky") || !strcmp((*solver)->name, "cg");
+            if (!usual && !quick)
+                continue; /* slow, and no code that these do not run */
             make_spec(ctx, &cases[count - 1].spec, (*loss)->name, (*solver)->name, "constant", &spec);
             spec.solver.rtol = 1e-4; /* bits do not depend on it, time does */
             OK(kr_gp_init(ctx, &spec, &data, &gp));
@@ -191,8 +198,8 @@ static kr_status roughen(struct kr_ctx *ctx, const struct kr_solver *solver, siz
 /* Losses that are not smooth have no second-order term, and no such bound. */
 static bool smooth(const struct kr_type *loss)
 {
-    return strcmp(loss->name, "mae") != 0 && strcmp(loss->name, "huber") != 0 &&
-           strcmp(loss->name, "pinball") != 0;
+    return strcmp(loss->name, "evidence") != 0 && strcmp(loss->name, "mae") != 0 &&
+           strcmp(loss->name, "huber") != 0 && strcmp(loss->name, "pinball") != 0;
 }
 
 /* What the estimate leaves out is within the bound, and more than rounding: |error - estimate| shrinks as the

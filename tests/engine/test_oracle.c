@@ -53,6 +53,15 @@ static void compare_gradients(json_t *one, json_t *reply, const char *name, cons
     }
 }
 
+/* Without a factor the evidence is an estimate. */
+static bool estimates(const json_t *one, const char *solver)
+{
+    const struct kr_solver_type *type = (const void *)kr_registry_find(&kr_solver_registry, solver);
+    const json_t *objective = json_object_get(json_object_get(one, "request"), "objective");
+    const char *loss = json_string_value(json_object_get(objective, "loss"));
+    return type && !type->logdet && loss && strcmp(loss, "evidence") == 0;
+}
+
 static void compare(json_t *one, const char *solver)
 {
     const char *name = json_string_value(at(one, "name")), *key;
@@ -76,7 +85,8 @@ START_TEST(every_case_by_every_solver)
     {
         for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++) {
             begin();
-            compare(one, (*row)->name);
+            if (!estimates(one, (*row)->name))
+                compare(one, (*row)->name);
             end();
         }
     }

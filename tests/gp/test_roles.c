@@ -86,9 +86,10 @@ static void draw(double validation, double test, uint64_t seed)
     struct drawn {
         double fraction;
         uint64_t seed;
+        struct kr_groups groups;
     } *options = spec.objective.validation.options;
     ck_assert_uint_eq(spec.objective.validation.type->options->size, sizeof *options);
-    *options = (struct drawn){validation, seed};
+    *options = (struct drawn){.fraction = validation, .seed = seed};
     spec.test = NULL;
     if (test > 0)
         *test_rows(ctx, &spec, (struct kr_ints){0}) = (struct kr_test_spec){.fraction = test, .seed = seed};

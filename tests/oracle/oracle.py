@@ -139,9 +139,9 @@ class Gp:
         y = [mpf(v) for v in data["y"]]
         n, self.d = len(y), len(x[0])
         self.test = sorted(request.get("test", {}).get("rows", []))
-        self.validation = sorted(request["objective"]["validation"]["rows"])
         self.fit = [i for i in range(n) if i not in self.test]
-        self.train = [i for i in self.fit if i not in self.validation]
+        self.splits = self.splits_of(request["objective"].get("validation"), data["x"])
+        self.train = self.splits[0][0] if len(self.splits) == 1 else self.fit
 
         standardize = {"x": True, "y": True, **self.model.get("standardize", {})}
         self.y_mean, self.y_sd = mpf(0), mpf(1)
@@ -161,6 +161,26 @@ class Gp:
         parameters.append(("noise.variance", self.model.get("noise", {}).get("variance", 0.1)))
         self.start = {name: mpf(value) for name, value in parameters}
 
+    def splits_of(self, validation, x):
+        """[(rows that train, rows they predict)]; one with nothing to predict where nothing is held out."""
+        if validation is None:
+            return [(self.fit, [])]
+        kind, rows = validation["type"], validation.get("rows")
+        if kind == "rows":
+            folds = [sorted(rows)]
+        elif kind == "leave_one_out":
+            folds = [[i] for i in self.fit]
+        elif kind == "kfold":
+            folds = rows
+        else:
+            count = max(1, round(validation["fraction"] * len(self.fit)))
+            folds = [sorted(self.fit, key=lambda i: (x[i][validation["by"]], i))[-count:]]
+        return [([i for i in self.fit if i not in fold], fold) for fold in folds]
+
+    def predictions(self, theta):
+        """[(row, (mean, variance))] of all held-out rows."""
+        return [pair for given, wanted in self.splits for pair in zip(wanted, self.predict(theta, given, wanted))]
+
     @staticmethod
     def scale(values):
         mean, variance = moments(values)
@@ -170,6 +190,8 @@ class Gp:
         """Mean and variance of new observations at the rows `wanted`, conditioned on the rows `given`; standardised."""
         spec, noise, m = self.model["kernel"], theta["noise.variance"], theta.get("mean.value", mpf(0))
         n = len(given)
+        if n == 0:
+            return [(m, kernel(spec, "kernel", theta, self.x[j], self.x[j], True) + noise + self.known[j]) for j in wanted]
         a = mp.matrix(n, n)
         for i in range(n):
             for j in range(i + 1):
@@ -187,9 +209,16 @@ class Gp:
         return out
 
     def loss(self, theta):
-        predicted = self.predict(theta, self.train, self.validation)
-        terms = [self.loss_of(self.y[row], mean, variance) for row, (mean, variance) in zip(self.validation, predicted)]
+        if self.loss_type == "evidence":
+            return self.evidence(theta)
+        terms = [self.loss_of(self.y[row], mean, variance) for row, (mean, variance) in self.predictions(theta)]
         return sum_over(terms) / len(terms)
+
+    def evidence(self, theta):
+        """By the chain rule of probability: each row predicted from those before it."""
+        rows = self.train
+        terms = [self.predict(theta, rows[:i], [rows[i]])[0] for i in range(len(rows))]
+        return sum_over(density_loss(self.y[row], *term) for row, term in zip(rows, terms)) / len(rows)
 
     def loss_of(self, y, mean, variance):
         e, sd = abs(y - mean), mp.sqrt(variance)
@@ -220,9 +249,9 @@ class Gp:
             out[name] = (up - down) / (2 * STEP)
         return out
 
-    def metrics(self, given, scored):
-        """In the data's units."""
-        predicted = self.predict(self.start, given, scored)
+    def metrics(self, given, pairs):
+        """Of predictions [(row, (mean, variance))] that rows `given` led to; in the data's units."""
+        scored, predicted = [row for row, _ in pairs], [p for _, p in pairs]
         y = [self.y_mean + self.y_sd * self.y[i] for i in scored]
         mean = [self.y_mean + self.y_sd * p[0] for p in predicted]
         variance = [self.y_sd**2 * p[1] for p in predicted]
@@ -299,16 +328,21 @@ def kernels():
 
 VALIDATION, TEST = [1, 4, 8, 12, 17, 20], [2, 9, 15, 23]
 CONSTANT = {"type": "constant", "value": 0.3}
+NONE = {"type": "none"}
+FOLDS = {"type": "kfold", "rows": [[3, 0, 7], [16], [5, 10, 11, 22], [1, 4, 8, 12, 17, 20]]}
 
 
-def case(name, kernel_spec, loss, data, mean=None, noise=0.1, standardize=None, test=TEST, solver=None, **options):
+def case(name, kernel_spec, loss, data, mean=None, noise=0.1, standardize=None, test=TEST, solver=None, validation=None, **options):
     model = {"kernel": kernel_spec, "noise": {"variance": noise}}
     if mean:
         model["mean"] = mean
     if standardize:
         model["standardize"] = standardize
-    validation = [i for i in VALIDATION if i < len(data["y"])]
-    request = {"model": model, "objective": {"loss": loss, **options, "validation": {"type": "rows", "rows": validation}}}
+    rows = {"type": "rows", "rows": [i for i in VALIDATION if i < len(data["y"])]}
+    objective = {"loss": loss, **options, "validation": validation or rows}
+    if validation == NONE:
+        del objective["validation"]
+    request = {"model": model, "objective": objective}
     if test:
         request["test"] = {"rows": [i for i in test if i < len(data["y"])]}
     request["solver"] = solver or {"type": "cholesky"}
@@ -322,6 +356,12 @@ def all_cases():
             yield case(name, spec, loss, plain, mean=CONSTANT if number % 2 else None)
     spec = dict(kernels())["matern52 ard"]
     off = {"x": False, "y": False}
+    for validation in ({"type": "leave_one_out"}, FOLDS, {"type": "forward", "fraction": 0.3, "by": 1}):
+        for loss in ("mse", "nlpd", "crps"):
+            yield case(validation["type"], spec, loss, noisy, mean=CONSTANT, validation=validation)
+    for validation in (NONE, {"type": "leave_one_out"}, None):
+        yield case(f"{validation}", spec, "evidence", noisy, mean=CONSTANT, validation=validation)
+    yield case("white noise", dict(kernels())["white"], "evidence", plain, validation=NONE)
     for options in ({}, {"delta": 0.2}, {"delta": 30}):
         yield case(f"{options}", spec, "huber", plain, **options)
     for options in ({}, {"quantile": 0.1}, {"quantile": 0.95}):
@@ -358,9 +398,9 @@ def main():
         gp = Gp(made)
         made["loss"] = float(gp.loss(gp.start))
         made["gradients"] = numbers(gp.gradients())
-        made["metrics"] = numbers(gp.metrics(gp.train, gp.validation))
+        made["metrics"] = numbers(gp.metrics(gp.train, gp.predictions(gp.start))) if gp.splits[0][1] else {}
         if gp.test:
-            made["test"] = numbers(gp.metrics(gp.fit, gp.test))
+            made["test"] = numbers(gp.metrics(gp.fit, list(zip(gp.test, gp.predict(gp.start, gp.fit, gp.test)))))
         cases.append(made)
 
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.json")

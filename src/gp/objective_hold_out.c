@@ -1,9 +1,13 @@
 /*
- * Adjoints of functionals of the held-out predictions (objective.c has the notation). With mean_bar and
- * variance_bar of a head, S = A^-1 K*' and u = S mean_bar:
+ * Held-out rows: predictions at X* from the training rows X, and the adjoints of functionals of them.
  *
- *     weights on K(X, X):    -u alpha' + S diag(variance_bar) S'      by one call of kr_solve_pull
- *     weights on K(X*, X):   mean_bar alpha' - 2 diag(variance_bar) S'
+ *     A = K(X, X) + s2 I + diag(s_i^2)    alpha = A^-1 (y - m(X))    mu = m(X*) + K* alpha    K* = K(X*, X)
+ *     v_j = k(x*_j, x*_j) - k*_j A^-1 k*_j' + s2 + s*_j^2            S = A^-1 K*'
+ *
+ * With mean_bar and variance_bar of a head and u = S mean_bar, the weights are
+ *
+ *     on K(X, X):            -u alpha' + S diag(variance_bar) S'      by one call of kr_solve_pull
+ *     on K(X*, X):           mean_bar alpha' - 2 diag(variance_bar) S'
  *     on k(x*, x*):          variance_bar
  *     on s2:                 the trace of the first + sum(variance_bar)
  *     on the mean's:         mean_bar' dm(X*) - u' dm(X)
@@ -26,6 +30,43 @@
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
+
+/* v, from the block solve. */
+static size_t predict_variance(struct work *w)
+{
+    size_t count = 0;
+    kr_kernel_diagonal(w->gp->kernel, w->theta, &w->gp->validation.x, w->scratch, w->variance);
+    for (size_t j = 0; j < w->m; j++) {
+        const size_t column = (1 + j) * w->n;
+        double explained = cblas_ddot((int)w->n, w->B + column, 1, w->solution + column, 1);
+        w->clamped[j] = w->variance[j] < explained;
+        w->variance[j] = kr_objective_noise(w, j) + (w->clamped[j] ? 0 : w->variance[j] - explained);
+        count += w->clamped[j];
+    }
+    return count;
+}
+
+static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    const struct kr_gp *gp = w->gp;
+    const double *mean_theta = w->theta + gp->mean_first;
+    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
+                              &gp->spec->solver, &w->A));
+    KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &w->cross));
+    kr_centre(gp->mean, mean_theta, &gp->train, w->B);
+    if (w->columns > 1) {
+        struct kr_op transposed;
+        KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->train.x, &gp->validation.x, &transposed));
+        KR_TRY(kr_op_fill(ctx, &transposed, w->B + w->n));
+    }
+    KR_TRY(kr_objective_solve(ctx, w, out));
+    KR_TRY(kr_op_apply(ctx, &w->cross, 1, w->solution, w->mean));
+    gp->mean->eval(mean_theta, &gp->validation.x, w->mean_bar);
+    for (size_t j = 0; j < w->m; j++)
+        w->mean[j] += w->mean_bar[j];
+    out->clamped = w->columns > 1 ? predict_variance(w) : 0;
+    return KR_OK;
+}
 
 /* y = M x, M (rows x cols) column-major. */
 static void times(size_t rows, size_t cols, const double *M, const double *x, double *y)
@@ -65,20 +106,11 @@ static kr_status solve_for_u(struct kr_ctx *ctx, struct work *w, double *U, doub
     return KR_OK;
 }
 
-/* A lower bound of A's eigenvalues: the least noise of a training row. */
-static double least_noise(const struct work *w)
-{
-    double least = w->gp->train.noise ? INFINITY : 0;
-    for (size_t i = 0; w->gp->train.noise && i < w->n; i++)
-        least = fmin(least, w->gp->train.noise[i]);
-    return w->theta[w->gp->noise_index] + least;
-}
-
 static void estimate_error(const struct work *w, const double *u, double norm_u, struct kr_evaluation *out)
 {
     const struct head *loss = &w->heads[0];
     const size_t n = w->n;
-    double left_out = norm_u * cblas_dnrm2((int)n, w->residual, 1), noise = least_noise(w);
+    double left_out = norm_u * cblas_dnrm2((int)n, w->residual, 1), noise = kr_objective_least_noise(w);
     out->value_error = cblas_ddot((int)n, u, 1, w->residual, 1);
     for (size_t j = 0; loss->needs_variance && j < w->m; j++) {
         const double *s = w->solution + (1 + j) * n, *R = w->residual + (1 + j) * n;
@@ -91,11 +123,9 @@ static void estimate_error(const struct work *w, const double *u, double norm_u,
 /* The noise of the held-out rows; a clamped variance depends on nothing else. */
 static void pull_noise(struct work *w, struct head *head)
 {
-    for (size_t j = 0; head->needs_variance && j < w->m; j++) {
+    kr_objective_unclamp(w, head);
+    for (size_t j = 0; head->needs_variance && j < w->m; j++)
         head->grad[w->gp->noise_index] += head->variance_bar[j];
-        if (w->clamped[j])
-            head->variance_bar[j] = 0;
-    }
 }
 
 /*
@@ -141,15 +171,18 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head
     return KR_OK;
 }
 
-kr_status kr_objective_pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
     double *U, norm_u = 0;
     KR_ALLOC(ctx, U, w->n * w->nheads);
     KR_TRY(solve_for_u(ctx, w, U, &norm_u, &out->solver));
     for (size_t h = 0; h < w->nheads; h++)
         pull_noise(w, &w->heads[h]);
-    estimate_error(w, U, norm_u, out);
+    if (w->loss_is_head)
+        estimate_error(w, U, norm_u, out);
     for (size_t h = 0; h < w->nheads; h++)
         KR_TRY(pull_head(ctx, w, &w->heads[h], U + h * w->n, &out->solver));
     return KR_OK;
 }
+
+const struct form kr_form_hold_out = {predict, pull};

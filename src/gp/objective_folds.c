@@ -1,0 +1,192 @@
+/*
+ * Folds, each predicted from all other rows, in closed form from one matrix. With A over all n rows, a = A^-1
+ * (y - m), and for the rows F of a fold B_F = A^-1 E_F (n x k, E_F columns of the identity) and C = E_F'B_F:
+ *
+ *     V = C^-1 (noise included),     mu_F = y_F - V a_F,     v_F = diag(V)
+ *
+ * Leave-one-out is k = 1. Adjoints: p = V mean_bar_F, q = V a_F = y_F - mu_F,
+ *
+ *     C_bar = (p q' + q p')/2 - V diag(variance_bar_F) V,       u = -sum_F B_F p_F
+ *     on A:  -u a' - sum_F B_F C_bar B_F'          on the mean's:  -u' dm  (mean_bar' dm cancels against y)
+ *
+ * and with the residuals r of a and R_F of B_F the loss is wrong by u'r + sum_F <B_F C_bar, R_F> to first
+ * order, less what |r_u||r|/s2 + sum_F |C_bar||R_F|^2/s2 bounds, r_u = -sum_F R_F p_F. Cost: one block solve
+ * with 1 + m columns for m held-out points, sum k^3 flops, and pulls of n x (1 + m) pairs: 2 n^2 m flops a
+ * head. Memory: 3 n (1 + m) + sum k^2 doubles. Sources: Rasmussen and Williams 2006, section 5.4.2, for
+ * leave-one-out; Ginsbourger and Schaerer 2021 for folds.
+ */
+#include "gp/objective.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <string.h>
+
+extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
+extern void dpotri_(const char *uplo, const int *n, double *A, const int *lda, int *info);
+
+/* One fold at work: `k` points from `first` on, and its block of V. */
+struct fold {
+    size_t index, first, k;
+    const size_t *at; /* their places among the rows */
+    double *V;        /* k x k */
+};
+
+static bool next_fold(const struct work *w, struct fold *f)
+{
+    const struct kr_folds *folds = &w->gp->folds;
+    if (f->index == folds->count)
+        return false;
+    f->V = f->V ? f->V + f->k * f->k : w->V;
+    f->first = folds->first[f->index];
+    f->k = folds->first[++f->index] - f->first;
+    f->at = folds->at + f->first;
+    return true;
+}
+
+#define EACH_FOLD(w, f) for (struct fold f = {0}; next_fold(w, &f);)
+
+/* Columns of the fold in a block of 1 + m. */
+static double *columns(const struct work *w, double *block, const struct fold *f)
+{
+    return block + (1 + f->first) * w->n;
+}
+
+/* V = C^-1. A C that is not positive definite comes of an A that is not, or of a solve that did not converge.
+ */
+static kr_status invert(struct kr_ctx *ctx, const struct work *w, const struct fold *f)
+{
+    const double *B = columns(w, w->solution, f);
+    const int k = (int)f->k;
+    int info = 0;
+    for (size_t j = 0; j < f->k; j++)
+        for (size_t i = j; i < f->k; i++)
+            f->V[i + j * f->k] = 0.5 * (B[j * w->n + f->at[i]] + B[i * w->n + f->at[j]]);
+    dpotrf_("L", &k, f->V, &k, &info);
+    if (info == 0)
+        dpotri_("L", &k, f->V, &k, &info);
+    if (info != 0)
+        return kr_fail(
+            ctx, KR_NOT_POSITIVE_DEFINITE, "",
+            "the inverse covariance of the fold of %zu rows that begins with row %zu is not positive "
+            "definite to double precision: raise noise.variance",
+            f->k, w->gp->validation.rows[f->first]);
+    for (size_t j = 0; j < f->k; j++)
+        for (size_t i = 0; i < j; i++)
+            f->V[i + j * f->k] = f->V[j + i * f->k];
+    return KR_OK;
+}
+
+static void predict_fold(struct work *w, const struct fold *f, size_t *clamped)
+{
+    for (size_t i = 0; i < f->k; i++) {
+        const size_t j = f->first + i;
+        double shift = 0;
+        for (size_t l = 0; l < f->k; l++)
+            shift += f->V[i + l * f->k] * w->solution[f->at[l]];
+        w->mean[j] = w->gp->validation.y[j] - shift;
+        w->clamped[j] = f->V[i + i * f->k] < kr_objective_noise(w, j);
+        w->variance[j] = w->clamped[j] ? kr_objective_noise(w, j) : f->V[i + i * f->k];
+        *clamped += w->clamped[j];
+    }
+}
+
+static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    const struct kr_gp *gp = w->gp;
+    size_t area = 0;
+    for (size_t f = 0; f < gp->folds.count; f++)
+        area += (gp->folds.first[f + 1] - gp->folds.first[f]) * (gp->folds.first[f + 1] - gp->folds.first[f]);
+    KR_ALLOC(ctx, w->V, area);
+    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
+                              &gp->spec->solver, &w->A));
+    kr_centre(gp->mean, w->theta + gp->mean_first, &gp->train, w->B);
+    for (size_t j = 0; j < w->m; j++)
+        w->B[(1 + j) * w->n + gp->folds.at[j]] = 1;
+    KR_TRY(kr_objective_solve(ctx, w, out));
+    EACH_FOLD(w, f)
+    {
+        KR_TRY(invert(ctx, w, &f));
+        predict_fold(w, &f, &out->clamped);
+    }
+    return KR_OK;
+}
+
+/* p, q (k) and C_bar (k x k) of a fold and a head. */
+static void fold_adjoints(const struct work *w, const struct head *head, const struct fold *f, double *p,
+                          double *q, double *C_bar)
+{
+    const size_t k = f->k;
+    for (size_t i = 0; i < k; i++) {
+        p[i] = q[i] = 0;
+        for (size_t l = 0; l < k; l++) {
+            p[i] += f->V[i + l * k] * head->mean_bar[f->first + l];
+            q[i] += f->V[i + l * k] * w->solution[f->at[l]];
+        }
+    }
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < k; i++) {
+            double sum = 0.5 * (p[i] * q[j] + q[i] * p[j]);
+            for (size_t l = 0; head->needs_variance && l < k; l++)
+                sum -= f->V[i + l * k] * head->variance_bar[f->first + l] * f->V[l + j * k];
+            C_bar[i + j * k] = sum;
+        }
+}
+
+/* U (n x (1 + m)) = [u, B_F C_bar ..] of a head; r_u, and the part of the error that is not u'r. */
+static kr_status weights(struct kr_ctx *ctx, const struct work *w, const struct head *head, double *U,
+                         double *r_u, double *error, double *left_out)
+{
+    const int n = (int)w->n;
+    struct kr_mark mark = kr_mark(ctx);
+    memset(U, 0, w->n * sizeof *U);
+    EACH_FOLD(w, f)
+    {
+        const int k = (int)f.k;
+        double *p, *q, *C_bar, size;
+        KR_ALLOC(ctx, p, f.k);
+        KR_ALLOC(ctx, q, f.k);
+        KR_ALLOC(ctx, C_bar, f.k * f.k);
+        fold_adjoints(w, head, &f, p, q, C_bar);
+        const double *B = columns(w, w->solution, &f), *R = columns(w, w->residual, &f);
+        double *G = columns(w, U, &f);
+        cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, B, n, p, 1, 1, U, 1);
+        cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, R, n, p, 1, 1, r_u, 1);
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, k, k, 1, B, n, C_bar, k, 0, G, n);
+        for (size_t c = 0; c < f.k; c++)
+            *error += cblas_ddot(n, G + c * w->n, 1, R + c * w->n, 1);
+        size = cblas_dnrm2(k * k, C_bar, 1);
+        for (size_t c = 0; c < f.k; c++)
+            *left_out += size * cblas_ddot(n, R + c * w->n, 1, R + c * w->n, 1);
+        kr_release(ctx, mark);
+    }
+    return KR_OK;
+}
+
+static kr_status pull_head(struct kr_ctx *ctx, struct work *w, struct head *head, struct kr_evaluation *out)
+{
+    const struct kr_gp *gp = w->gp;
+    const double noise = kr_objective_least_noise(w);
+    double *U = w->B, *r_u, error = 0, left_out = 0;
+    KR_ALLOC(ctx, r_u, w->n);
+    kr_objective_unclamp(w, head);
+    KR_TRY(weights(ctx, w, head, U, r_u, &error, &left_out));
+    if (w->loss_is_head && head == w->heads) {
+        const double *r = w->residual;
+        out->value_error = cblas_ddot((int)w->n, U, 1, r, 1) + error;
+        left_out += cblas_dnrm2((int)w->n, r_u, 1) * cblas_dnrm2((int)w->n, r, 1);
+        out->value_bound = noise > 0 ? left_out / noise : NAN;
+    }
+    KR_TRY(kr_op_pull(ctx, &w->A.noisy, w->columns, U, w->solution, -1, head->grad));
+    cblas_dscal((int)w->n, -1, U, 1);
+    gp->mean->pull(w->theta + gp->mean_first, &gp->train.x, U, head->grad + gp->mean_first);
+    return KR_OK;
+}
+
+static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    for (size_t h = 0; h < w->nheads; h++)
+        KR_TRY(pull_head(ctx, w, &w->heads[h], out));
+    return KR_OK;
+}
+
+const struct form kr_form_folds = {predict, pull};

@@ -3,18 +3,44 @@
  * before the work starts.
  *
  *     block of n x c:  3 (objective) + 3 (driver, min(c, columns)) + the method's own; tiles: threads (1 +
+<<<<<<< HEAD
  * scratch); a head (loss or constraint): u, its right-hand side and residual, the adjoints
+=======
+ * scratch); folds: their blocks of variances
+>>>>>>> ef1cbd7 (Folds, subsets and evidence in memory estimates and tuning; tests of the limits of precision
+and of busy workers)
  */
 #include "kriged/gp.h"
 
 #define MIB (1024.0 * 1024.0)
 
+static size_t largest_fold(const struct kr_gp *gp)
+{
+    size_t most = 0;
+    for (size_t f = 0; f < gp->folds.count; f++) {
+        const size_t size = gp->folds.first[f + 1] - gp->folds.first[f];
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
+/* Held-out points of one evaluation; a subset may run over by less than a fold. */
+static size_t points_at_most(const struct kr_gp *gp)
+{
+    const struct kr_subset_spec *subset = gp->spec->objective.subset;
+    const size_t m = gp->validation.n, part = subset ? subset->count + largest_fold(gp) : m;
+    return part < m ? part : m;
+}
+
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
                           bool variance, size_t constraints)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
-    const size_t n = gp->train.n, m = gp->validation.n,
-                 columns = variance || loss->needs_variance ? 1 + m : 1, heads = 1 + constraints;
+    const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet;
+    const size_t n = gp->train.n, m = points_at_most(gp), heads = 1 + constraints,
+                 columns = exact                                       ? n
+                           : variance || loss->needs_variance || folds ? 1 + m
+                                                                       : 1;
     /* of the first solve, and of the second one where every head sees the mean only */
     const size_t most = columns > heads ? columns : heads;
     const size_t together = most < solver->columns ? most : solver->columns;
@@ -22,7 +48,9 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + heads * (3 * n + 2 * m + 16) + tiles + lanes) +
+    const size_t blocks = folds ? m * largest_fold(gp) : 0;
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + blocks + heads * (3 * n + 2 * m + 16) + tiles +
+                lanes) +
            solver->bytes(n, together) + preconditioner;
 }
 
@@ -36,7 +64,7 @@ kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool var
         return KR_OK;
     return kr_fail(ctx, KR_MEMORY_LIMIT, "/solver/memory_bytes",
                    "%zu training and %zu validation rows with %s need about %.0f MiB, and %.0f MiB may be "
-                   "used: hold out fewer rows%s, "
+                   "used: hold out fewer rows, or take a subset of them (objective.subset)%s, "
                    "or allow more memory",
                    gp->train.n, gp->validation.n, solver->base.name, (double)needed / MIB,
                    (double)ctx->budget / MIB, solver->open ? ", take the cg solver" : "");

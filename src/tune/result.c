@@ -12,7 +12,7 @@ enum { SAFE_HOLD_OUT_ROWS = 2000 };
 void kr_run_warn_start(const struct run *run)
 {
     const size_t rows = run->gp->fit.n;
-    if (rows < SAFE_HOLD_OUT_ROWS)
+    if (rows < SAFE_HOLD_OUT_ROWS && run->gp->form == KR_HOLD_OUT && run->gp->validation.n)
         kr_run_warn(run, "small-hold-out", NULL,
                     "one hold-out of %zu among %zu rows is easily overfitted below %d rows: keep test rows, "
                     "and prefer to hold "
@@ -41,8 +41,10 @@ static kr_status score(struct run *run, const double *theta, struct kr_metrics *
                        struct kr_metrics **test)
 {
     const struct kr_gp *gp = run->gp;
-    KR_ALLOC(run->ctx, *validation, 1);
-    KR_TRY(kr_gp_score(run->ctx, gp, &gp->train, &gp->validation, theta, *validation));
+    if (gp->validation.n) {
+        KR_ALLOC(run->ctx, *validation, 1);
+        KR_TRY(kr_gp_validate(run->ctx, gp, theta, *validation));
+    }
     if (!gp->test.n)
         return KR_OK;
     KR_ALLOC(run->ctx, *test, 1);

@@ -176,7 +176,11 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
 {
     struct kr_ctx *ctx = run->ctx;
     kr_run_theta(run, run->z, run->theta);
-    kr_status status = kr_objective_constrained(ctx, run->gp, run->constraints, run->theta, false, evaluation,
+    const struct kr_subset_spec *subset = run->gp->spec->objective.subset;
+    struct kr_gp gp = *run->gp;
+    if (subset && subset->fresh && run->optimizer->takes_filter) /* a line search needs one function */
+        gp.draw = (uint64_t)run->checkpoint[EVALUATIONS];
+    kr_status status = kr_objective_constrained(ctx, &gp, run->constraints, run->theta, false, evaluation,
                                                 run->gradient, run->c, run->rows);
     if (status != KR_OK) {
         if (!trial_failed(status) || run->checkpoint[EVALUATIONS] == 0)

@@ -151,7 +151,7 @@ static UNUSED pid_t busy_worker(void)
                 before[i] = 0;
         nap(0.1);
         for (size_t i = 0; i < count; i++)
-            if (look(pids[i], &state, &parent, &after) && after >= before[i] + 5)
+            if (look(pids[i], &state, &parent, &after) && after >= before[i] + 2)
                 return pids[i];
     }
     ck_abort_msg("no worker computes");

@@ -327,6 +327,60 @@ START_TEST(memory_does_not_grow_with_iterations)
 }
 END_TEST
 
+/* Every budget too small fails as such, in opening or in solving, and the next one larger goes further. */
+START_TEST(memory_that_runs_out_is_a_failure)
+{
+    for (int p = KR_LSTSQ_NONE; p <= KR_LSTSQ_SKETCH; p++)
+        for (int damped = 0; damped < 2; damped++) {
+            size_t failures = 0;
+            for (size_t budget = 0;; budget += 100000) {
+                struct setting s;
+                struct kr_ctx *ctx = &s.context;
+                set_up(&s, 20000, 20, 20, 5);
+                s.options.preconditioner = p;
+                ctx->budget = ctx->used + budget;
+                kr_status status = kr_lstsq_open(ctx, &s.options, &s.op, damped ? 0.1 : 0, NULL, &s.problem);
+                if (status == KR_OK)
+                    status = kr_lstsq_solve(ctx, &s.problem, 1, s.b, NULL, s.x, NULL, NULL, &s.report);
+                kr_ctx_fini(ctx);
+                if (status == KR_OK)
+                    break;
+                ck_assert_int_eq(status, KR_MEMORY_LIMIT);
+                failures++;
+            }
+            ck_assert_uint_gt(failures, 3);
+        }
+}
+END_TEST
+
+/* The operator cancels its own work at every product in turn: each call ends at once. */
+START_TEST(failures_of_products_go_up)
+{
+    for (int p = KR_LSTSQ_NONE; p <= KR_LSTSQ_SKETCH; p++)
+        for (int damped = 0; damped < 2; damped++)
+            for (size_t product = 1;; product++) {
+                struct setting s;
+                struct kr_ctx *ctx = &s.context;
+                set_up(&s, 100, 20, 20, 5);
+                s.options.preconditioner = p;
+                s.w.cancel_after = product;
+                kr_status status = kr_lstsq_open(ctx, &s.options, &s.op, damped ? 0.1 : 0, NULL, &s.problem);
+                if (status == KR_OK)
+                    status = kr_lstsq_solve(ctx, &s.problem, 1, s.b, NULL, s.x, NULL, NULL, &s.report);
+                const bool reached = ctx->cancelled;
+                kr_ctx_fini(ctx);
+                if (status == KR_OK) {
+                    /* the last product of all may be the one that cancels */
+                    ck_assert_uint_gt(product, 20);
+                    if (!reached)
+                        break;
+                    continue;
+                }
+                ck_assert_int_eq(status, KR_CANCELLED);
+            }
+}
+END_TEST
+
 START_TEST(what_cannot_be_opened)
 {
     static const double dampings[] = {-1, NAN, INFINITY};
@@ -351,4 +405,5 @@ SUITE("lstsq_stops", solutions, solutions_as_far_as_doubles_go, limits, iteratio
       cancelling_fails_and_is_in_the_report, numbers_that_are_not_finite,
       columns_beside_one_that_is_not_finite, a_wrong_adjoint_is_no_solution, tiny_and_huge_right_hand_sides,
       promises_are_kept_by_refinement, kept_directions_reach_the_iteration,
-      memory_does_not_grow_with_iterations, what_cannot_be_opened)
+      memory_does_not_grow_with_iterations, memory_that_runs_out_is_a_failure, failures_of_products_go_up,
+      what_cannot_be_opened)

@@ -4,6 +4,7 @@
 #   src/kriged.c               build/kriged
 #   tests/<layer>/test_*.c     build/tests/<layer>/test_*, one program each, linked with tests/main.c
 #   tests/bench/*.c            build/bench/*
+#   clients/c/*.c              build/examples/*
 #
 # Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour; operators are checked when a solver is opened),
 # JOBS (test programs at a time), WERROR= (warnings
@@ -26,16 +27,18 @@ sources := $(sort $(wildcard src/*/*.c))
 main_source := $(wildcard src/kriged.c)
 test_sources := $(sort $(wildcard tests/*/test_*.c))
 bench_sources := $(sort $(wildcard tests/bench/*.c))
-formatted := $(sort $(wildcard include/*/*.h src/*.c src/*/*.c src/*/*.h tests/*.c tests/*.h tests/*/*.c tests/*/*.h))
+example_sources := $(sort $(wildcard clients/c/*.c))
+formatted := $(sort $(wildcard include/*/*.h src/*.c src/*/*.c src/*/*.h tests/*.c tests/*.h tests/*/*.c tests/*/*.h clients/c/*.c))
 
 objects := $(sources:%.c=$(BUILD)/%.o)
 library := $(BUILD)/libkriged.a
 binary := $(if $(main_source),$(BUILD)/kriged)
 tests := $(test_sources:tests/%.c=$(BUILD)/tests/%)
 benches := $(bench_sources:tests/bench/%.c=$(BUILD)/bench/%)
+examples := $(example_sources:clients/c/%.c=$(BUILD)/examples/%)
 
 .DEFAULT_GOAL := all
-.PHONY: all test test-programs asan lint bench demo nightly clean format api api-check help FORCE
+.PHONY: all test test-programs examples asan lint bench demo nightly clean format api api-check help FORCE
 
 # ---- dependencies: looked for once, installed where they are missing (see deploy/install-deps.sh) -----------------------
 
@@ -108,17 +111,25 @@ $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(library)
 	@echo "ld   $@"
 	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
 
+# What a user of the library builds: its headers, the archive and the libraries it stands on.
+$(examples): $(BUILD)/examples/%: clients/c/%.c $(library)
+	@mkdir -p $(@D)
+	@echo "cc   $<"
+	@$(CC) -D_GNU_SOURCE -Iinclude $(CFLAGS) $(module_flags) -MMD -MP -MF $@.d $< $(LDFLAGS) $(library) $(libraries) -o $@
+
+examples: $(examples)
+
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/src/%.o
 -include $(objects:.o=.d) $(tests:=.d) $(BUILD)/src/kriged.d $(BUILD)/tests/main.d \
-	$(bench_sources:tests/%.c=$(BUILD)/tests/%.d)
+	$(bench_sources:tests/%.c=$(BUILD)/tests/%.d) $(examples:=.d)
 
 # ---- checks --------------------------------------------------------------------------------------------------------------
 
 test: test-programs
 	@$(MAKE) --no-print-directory api-check
 
-test-programs: $(tests) $(binary)
-	@KRIGED_BINARY=$(CURDIR)/$(BUILD)/kriged JOBS=$(JOBS) tests/run.sh $(tests)
+test-programs: $(tests) $(binary) $(examples)
+	@KRIGED_BINARY=$(CURDIR)/$(BUILD)/kriged KRIGED_EXAMPLES=$(CURDIR)/$(BUILD)/examples JOBS=$(JOBS) tests/run.sh $(tests)
 
 # What the binary says about itself is committed.
 api-check: $(binary)
@@ -170,6 +181,7 @@ help:
 	@echo "make asan     the test programs under the address and undefined-behaviour sanitizers"
 	@echo "make lint     formatting, layers, budgets and text"
 	@echo "make bench    the benchmarks"
+	@echo "make examples the programs of clients/c, which show the library at work"
 	@echo "make demo     a daemon tunes a model of the strength of concrete, over HTTP, in under a minute"
 	@echo "make nightly  all of these, with the long versions of the tests"
 	@echo "make format   formats the sources in place"

@@ -24,6 +24,8 @@
 KR_DEFINE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS,
           "Gradient descent with momentum, clamped to the bounds");
 
+static const double LEAST = 0.1;
+
 /* The state: the head and the points of steps.h, the step before the last one, the last good gradient. The
  * scale of the head is the step length t. */
 static size_t state_size(const void *options, size_t n)
@@ -55,6 +57,17 @@ static double distance(size_t n, const double *a, const double *b)
     return largest * sqrt(sum);
 }
 
+/* The cosine between z - good and g - last_g, of these lengths, where it says something: at least LEAST, and 1
+ * where the curvature is negative. */
+static double agreement(size_t n, const double *z, const double *good, double moved, const double *g,
+                        const double *last_g, double turned)
+{
+    double cosine = 0;
+    for (size_t i = 0; i < n; i++)
+        cosine += (z[i] - good[i]) / moved * ((g[i] - last_g[i]) / turned);
+    return cosine > 0 ? fmin(fmax(cosine, LEAST), 1) : 1;
+}
+
 /* The next step's length; `before` is that of the step before the last one. */
 static double step_length(double rate, size_t n, const double *state, double *before, const double *z,
                           const double *good, const double *g, const double *last_g)
@@ -67,7 +80,7 @@ static double step_length(double rate, size_t n, const double *state, double *be
     double moved = distance(n, z, good), turned = distance(n, g, last_g), grown = t * sqrt(1 + t / *before);
     *before = t;
     if (moved > 0 && turned > 0)
-        grown = fmin(grown, moved / turned / 2);
+        grown = fmin(grown, moved / turned / 2 * agreement(n, z, good, moved, g, last_g, turned));
     return fmax(fmin(rate, grown), DBL_MIN);
 }
 

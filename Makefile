@@ -28,7 +28,7 @@ main_source := $(wildcard src/kriged.c)
 test_sources := $(sort $(wildcard tests/*/test_*.c))
 bench_sources := $(sort $(wildcard tests/bench/*.c))
 example_sources := $(sort $(wildcard clients/c/*.c))
-formatted := $(sort $(wildcard include/*/*.h src/*.c src/*/*.c src/*/*.h tests/*.c tests/*.h tests/*/*.c tests/*/*.h clients/c/*.c))
+formatted := $(sort $(wildcard include/*/*.h src/*.c src/*/*.c src/*/*.h tests/*.c tests/*.h tests/*/*.c tests/*/*.h clients/c/*.[ch]))
 
 objects := $(sources:%.c=$(BUILD)/%.o)
 library := $(BUILD)/libkriged.a
@@ -53,6 +53,7 @@ $(BUILD)/config.mk: Makefile deploy/install-deps.sh
 	@deploy/install-deps.sh
 	@{ echo "module_flags := $$(pkg-config --cflags $(modules))"; \
 	   echo "module_libs := $$(pkg-config --libs $(modules))"; \
+	   echo "blas_libs := $$(pkg-config --libs openblas)"; \
 	   echo "test_flags := $$(pkg-config --cflags $(test_modules))"; \
 	   echo "test_libs := $$(pkg-config --libs $(test_modules))"; } > $@
 
@@ -111,11 +112,11 @@ $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(library)
 	@echo "ld   $@"
 	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
 
-# What a user of the library builds: its headers, the archive and the libraries it stands on.
+# As a user of the library builds: its headers, the archive, and of the other libraries only the BLAS.
 $(examples): $(BUILD)/examples/%: clients/c/%.c $(library)
 	@mkdir -p $(@D)
 	@echo "cc   $<"
-	@$(CC) -D_GNU_SOURCE -Iinclude $(CFLAGS) $(module_flags) -MMD -MP -MF $@.d $< $(LDFLAGS) $(library) $(libraries) -o $@
+	@$(CC) -D_GNU_SOURCE -Iinclude $(CFLAGS) $(module_flags) -MMD -MP -MF $@.d $< $(LDFLAGS) $(library) $(blas_libs) -lm -o $@
 
 examples: $(examples)
 

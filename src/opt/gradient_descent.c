@@ -3,12 +3,14 @@
  * the gradients g, g- there,
  *
  *     z <- clamp(z - t g + momentum (z - z-))
- *     t = min(learning_rate,  t- sqrt(1 + t-/t--),  |z - z-| / (2 |g - g-|))
+ *     t = min(learning_rate,  t- sqrt(1 + t-/t--),  cosine |z - z-| / (2 |g - g-|))
  *
  * so it is the textbook's method wherever learning_rate is at most half the inverse curvature along the path
  * (and the textbook's method would be safe); elsewhere the measured curvature shortens the steps, which then
- * grow back by the middle rule. Needs no loss values: a filter that restores constraints may raise the loss.
- * The first step is no longer than 1. A loss that is not finite costs half the step and the momentum.
+ * grow back by the middle rule. The cosine is that between z - z- and g - g-, at least 0.1: a filter moves z
+ * in ways that the gradient inside the constraints does not see, and these must not hide its curvature. Needs
+ * no loss values, since a filter that restores constraints may raise the loss. The first step is no longer
+ * than 1. A loss that is not finite costs half the step and the momentum.
  *
  * Shapes: z, g are n. Cost: O(n) flops an evaluation, 3 n doubles of state. Sources: B. Polyak, "Some methods
  * of speeding up the convergence of iteration methods" (1964); Y. Malitsky and K. Mishchenko, "Adaptive
@@ -24,7 +26,7 @@
 KR_DEFINE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS,
           "Gradient descent with momentum, clamped to the bounds");
 
-static const double LEAST = 0.1;
+static const double LEAST = 0.1; /* of the cosine */
 
 /* The state: the head and the points of steps.h, the step before the last one, the last good gradient. The
  * scale of the head is the step length t. */
@@ -57,8 +59,7 @@ static double distance(size_t n, const double *a, const double *b)
     return largest * sqrt(sum);
 }
 
-/* The cosine between z - good and g - last_g, of these lengths, where it says something: at least LEAST, and 1
- * where the curvature is negative. */
+/* The cosine between z - good and g - last_g, which have these lengths; 1 where the curvature is negative. */
 static double agreement(size_t n, const double *z, const double *good, double moved, const double *g,
                         const double *last_g, double turned)
 {

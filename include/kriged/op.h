@@ -89,6 +89,14 @@ kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const
 kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W,
                                     double *grad) KR_MUST_CHECK;
 
+/*
+ * Derivatives by the points: grad_x[f * rows + i] += alpha sum_j (U V')_ij dk(x_i, z_j)/dx_if, U rows x k, V
+ * cols x k. X counts as the first argument only: for a Gram matrix add the call with U and V exchanged; by Z,
+ * take the operator K(Z, X). Feature-major like the points, without gaps. n m (kernel + 2 k) flops.
+ */
+kr_status kr_op_kernel_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
+                              const double *V, double alpha, double *grad_x) KR_MUST_CHECK;
+
 /* A + theta[index] I + diag(extra): `extra` (n) may be NULL. A is square and borrowed. */
 kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
                       const double *extra, struct kr_op *out) KR_MUST_CHECK;

@@ -113,6 +113,42 @@ START_TEST(all_weights)
 }
 END_TEST
 
+/* By the points, against tiles of one; adds, and X of a Gram matrix is its first argument. */
+static void check_pull_x(size_t n, size_t m)
+{
+    enum { K = 2 };
+    struct kr_points x = window(0, n), z = m ? window(MOST_POINTS, m) : x;
+    struct kr_op op;
+    double *U = normals(ctx, n * K, 1), *V = normals(ctx, z.n * K, 2),
+           *got = kr_alloc(ctx, n * FEATURES, sizeof *got),
+           *wanted = kr_alloc(ctx, n * FEATURES, sizeof *wanted),
+           *scratch = kr_alloc(ctx, kr_kernel_scratch(kernel), sizeof *scratch), scale = 0;
+    for (size_t e = 0; e < n * FEATURES; e++)
+        got[e] = wanted[e] = 7;
+    OK(kr_op_kernel(ctx, kernel, theta, &x, m ? &z : NULL, &op));
+    OK(kr_op_kernel_pull_x(ctx, &op, K, U, V, 0.3, got));
+    OK(kr_op_kernel_pull_x(ctx, &op, 0, U, V, 0.3, got));
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < z.n; j++) {
+            struct kr_tile tile = {1, 1, x.x + i, z.x + j, x.ld, z.ld};
+            const double weight = 0.3 * (U[i] * V[j] + U[i + n] * V[j + z.n]);
+            kernel->type->pull_x(kernel, theta, &tile, &weight, wanted + i, n, scratch);
+        }
+    for (size_t e = 0; e < n * FEATURES; e++)
+        scale = fmax(scale, fabs(wanted[e]));
+    for (size_t e = 0; e < n * FEATURES; e++)
+        CLOSE(got[e], wanted[e], scale, 1e-12, "%zu x %zu, entry %zu", n, m, e);
+}
+
+START_TEST(derivatives_by_points)
+{
+    static const size_t shapes[][2] = {{1, 1},    {1, KR_TILE + 1},   {KR_TILE + 1, 1},
+                                       {50, 200}, {MOST_POINTS, 140}, {KR_TILE + 30, 0}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        check_pull_x(shapes[s][0], shapes[s][1]);
+}
+END_TEST
+
 START_TEST(memory_is_bounded)
 {
     struct kr_points x = window(0, 40);
@@ -150,6 +186,7 @@ Suite *suite(void)
     tcase_add_test(tcase, gram_matrices);
     tcase_add_test(tcase, cross_matrices);
     tcase_add_test(tcase, all_weights);
+    tcase_add_test(tcase, derivatives_by_points);
     tcase_add_test(tcase, memory_is_bounded);
     tcase_add_test(tcase, a_deadline_ends_a_product);
     suite_add_tcase(made, tcase);

@@ -122,5 +122,8 @@ void kr_kernel_diagonal(const struct kr_kernel *kernel, const double *theta, con
                         double *scratch, double *out);
 void kr_kernel_diagonal_pull(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
                              const double *weights, double *scratch, double *grad);
+/* grad_x[k * x->n + i] += weights[i] dk(x_i, x_i)/dx_ik, both sides moving. */
+void kr_kernel_diagonal_pull_x(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
+                               const double *weights, double *scratch, double *grad_x);
 
 #endif

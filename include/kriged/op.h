@@ -88,6 +88,16 @@ kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const
  * of low rank. */
 kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W,
                                     double *grad) KR_MUST_CHECK;
+/*
+ * The same for the points: X_bar[f * rows + i] += the derivative of alpha <U, K(X, Z) V> by feature f of
+ * point i of X, Z_bar[f * cols + j] likewise by Z; NULL = not wanted. The points of a Gram matrix are all in
+ * X_bar. Where a kernel has no derivative (matern12 at a distance of 0, hamming) it is 0.
+ */
+kr_status kr_op_kernel_pull_inputs(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
+                                   const double *V, double alpha, double *X_bar, double *Z_bar) KR_MUST_CHECK;
+/* With all weights given, row-major rows x cols: of sum_ij W_ij K_ij. */
+kr_status kr_op_kernel_pull_inputs_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W,
+                                           double *X_bar, double *Z_bar) KR_MUST_CHECK;
 
 /*
  * Derivatives by the points: grad_x[f * rows + i] += alpha sum_j (U V')_ij dk(x_i, z_j)/dx_if, U rows x k, V

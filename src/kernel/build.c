@@ -154,3 +154,13 @@ void kr_kernel_diagonal_pull(const struct kr_kernel *kernel, const double *theta
         kernel->type->pull(kernel, theta, &tile, &weights[i], grad, scratch);
     }
 }
+
+void kr_kernel_diagonal_pull_x(const struct kr_kernel *kernel, const double *theta, const struct kr_points *x,
+                               const double *weights, double *scratch, double *grad_x)
+{
+    for (size_t i = 0; kernel->type->pull_x && i < x->n; i++) {
+        const struct kr_tile tile = point_tile(x, i);
+        const double twice = 2 * weights[i]; /* k(x, z) = k(z, x): each side has half of it */
+        kernel->type->pull_x(kernel, theta, &tile, &twice, grad_x + i, x->n, scratch);
+    }
+}

@@ -7,44 +7,10 @@
  * Shapes: X n x d, Z m x d; a product with k columns costs n m (c_kernel + 2 k) flops; memory per thread one
  * tile, the kernel's scratch, and (pull) n/KR_TILE gradients.
  */
-#include "kriged/op.h"
+#include "op/kernel_op.h"
 
 #include <cblas.h>
 #include <string.h>
-
-struct kernel_op {
-    const struct kr_kernel *kernel;
-    const double *theta;
-    struct kr_points x, z;
-};
-
-static size_t at_most(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t blocks_of(size_t n)
-{
-    return (n + KR_TILE - 1) / KR_TILE;
-}
-
-static struct kr_tile tile_at(const struct kr_points *x, const struct kr_points *z, size_t i, size_t j)
-{
-    return (struct kr_tile){
-        at_most(KR_TILE, x->n - i), at_most(KR_TILE, z->n - j), x->x + i, z->x + j, x->ld, z->ld};
-}
-
-/* One tile and the kernel's scratch for each thread. */
-static size_t thread_doubles(const struct kernel_op *self)
-{
-    return KR_TILE * KR_TILE + kr_kernel_scratch(self->kernel);
-}
-
-static kr_status thread_memory(struct kr_ctx *ctx, const struct kernel_op *self, double **out)
-{
-    KR_ALLOC(ctx, *out, (size_t)ctx->threads * thread_doubles(self));
-    return KR_OK;
-}
 
 /* Rows i.. of Y = K(x, z) X. */
 static void apply_rows(const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z,
@@ -69,7 +35,7 @@ static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, cons
 {
     double *memory;
     struct kr_mark mark = kr_mark(ctx);
-    const size_t blocks = blocks_of(x->n);
+    const size_t blocks = tile_rows(x->n);
     if (k == 0 || x->n == 0)
         return KR_OK;
     KR_TRY(thread_memory(ctx, self, &memory));
@@ -142,7 +108,7 @@ static size_t lane_length(const struct kr_kernel *kernel)
 static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const struct weights *w, double *grad)
 {
     const struct kernel_op *self = op->self;
-    const size_t blocks = blocks_of(op->rows), length = lane_length(self->kernel);
+    const size_t blocks = tile_rows(op->rows), length = lane_length(self->kernel);
     double *memory, *lanes;
     struct kr_mark mark = kr_mark(ctx);
     KR_TRY(thread_memory(ctx, self, &memory));
@@ -222,7 +188,7 @@ static void fill_rows(const struct kr_op *op, size_t i, double *memory, double *
 static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
 {
     const struct kernel_op *self = op->self;
-    const size_t blocks = blocks_of(op->rows);
+    const size_t blocks = tile_rows(op->rows);
     double *memory;
     struct kr_mark mark = kr_mark(ctx);
     KR_TRY(thread_memory(ctx, self, &memory));
@@ -252,7 +218,7 @@ static kr_status columns(struct kr_ctx *ctx, const struct kr_op *op, size_t coun
                          double *out)
 {
     const struct kernel_op *self = op->self;
-    const size_t d = self->z.d, blocks = blocks_of(op->rows);
+    const size_t d = self->z.d, blocks = tile_rows(op->rows);
     double *points, *memory;
     struct kr_mark mark = kr_mark(ctx);
     KR_ALLOC(ctx, points, count * d + 1);

@@ -1,0 +1,38 @@
+/* Inside of kernel operators: what the products and pulls of kernel.c and kernel_inputs.c share. */
+#ifndef OP_KERNEL_OP_H
+#define OP_KERNEL_OP_H
+
+#include "kriged/op.h"
+
+struct kernel_op {
+    const struct kr_kernel *kernel;
+    const double *theta;
+    struct kr_points x, z;
+};
+
+/* Rows of tiles. */
+static inline size_t tile_rows(size_t n)
+{
+    return (n + KR_TILE - 1) / KR_TILE;
+}
+
+static inline struct kr_tile tile_at(const struct kr_points *x, const struct kr_points *z, size_t i, size_t j)
+{
+    const size_t m = x->n - i, n = z->n - j;
+    return (struct kr_tile){
+        m < KR_TILE ? m : KR_TILE, n < KR_TILE ? n : KR_TILE, x->x + i, z->x + j, x->ld, z->ld};
+}
+
+/* One tile and the kernel's scratch for each thread. */
+static inline size_t thread_doubles(const struct kernel_op *self)
+{
+    return KR_TILE * KR_TILE + kr_kernel_scratch(self->kernel);
+}
+
+static inline kr_status thread_memory(struct kr_ctx *ctx, const struct kernel_op *self, double **out)
+{
+    KR_ALLOC(ctx, *out, (size_t)ctx->threads * thread_doubles(self));
+    return KR_OK;
+}
+
+#endif

@@ -98,12 +98,7 @@ kr_status kr_op_kernel_pull_inputs(struct kr_ctx *ctx, const struct kr_op *op, s
 /* With all weights given, row-major rows x cols: of sum_ij W_ij K_ij. */
 kr_status kr_op_kernel_pull_inputs_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W,
                                            double *X_bar, double *Z_bar) KR_MUST_CHECK;
-
-/*
- * Derivatives by the points: grad_x[f * rows + i] += alpha sum_j (U V')_ij dk(x_i, z_j)/dx_if, U rows x k, V
- * cols x k. X counts as the first argument only: for a Gram matrix add the call with U and V exchanged; by Z,
- * take the operator K(Z, X). Feature-major like the points, without gaps. n m (kernel + 2 k) flops.
- */
+/* By X as the first argument only: of a Gram matrix one half. */
 kr_status kr_op_kernel_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
                               const double *V, double alpha, double *grad_x) KR_MUST_CHECK;
 

@@ -138,39 +138,6 @@ kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, 
     return pull_tiles(ctx, op, &w, grad);
 }
 
-/* Rows i.. of the derivative by x: each row of tiles writes rows of its own. */
-static void pull_x_rows(const struct kr_op *op, const struct weights *w, size_t i, double *memory,
-                        double *grad_x)
-{
-    const struct kernel_op *self = op->self;
-    double *scratch = memory + KR_TILE * KR_TILE;
-    for (size_t j = 0; j < self->z.n; j += KR_TILE) {
-        struct kr_tile tile = tile_at(&self->x, &self->z, i, j);
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, (int)tile.n, (int)tile.m, (int)w->k, w->alpha,
-                    w->V + j, (int)op->cols, w->U + i, (int)op->rows, 0, memory, (int)tile.n);
-        self->kernel->type->pull_x(self->kernel, self->theta, &tile, memory, grad_x + i, op->rows, scratch);
-    }
-}
-
-kr_status kr_op_kernel_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
-                              const double *V, double alpha, double *grad_x)
-{
-    const struct kernel_op *self = op->self;
-    const struct weights w = {k, U, V, NULL, alpha};
-    const size_t blocks = blocks_of(op->rows);
-    double *memory;
-    struct kr_mark mark = kr_mark(ctx);
-    if (k == 0 || !self->kernel->type->pull_x)
-        return KR_OK;
-    KR_TRY(thread_memory(ctx, self, &memory));
-#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
-    for (size_t b = 0; b < blocks; b++)
-        if (!kr_due(ctx))
-            pull_x_rows(op, &w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self), grad_x);
-    kr_release(ctx, mark);
-    return kr_poll(ctx);
-}
-
 /* Row b of tiles, transposed into the column-major A; for a Gram matrix only what lies on and below the
  * diagonal. */
 static void fill_rows(const struct kr_op *op, size_t i, double *memory, double *A)

@@ -106,3 +106,12 @@ kr_status kr_op_kernel_pull_inputs_weights(struct kr_ctx *ctx, const struct kr_o
     const struct weights w = {op->rows, op->cols, 0, NULL, NULL, W, 1};
     return pull_inputs(ctx, op, &w, X_bar, Z_bar);
 }
+
+kr_status kr_op_kernel_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
+                              const double *V, double alpha, double *grad_x)
+{
+    const struct kernel_op *self = op->self;
+    const struct weights w = {op->rows, op->cols, k, U, V, NULL, alpha};
+    const struct side side = {&self->x, &self->z, true, false, grad_x};
+    return k && self->kernel->type->pull_x ? pull_side(ctx, self, &side, &w) : KR_OK;
+}

@@ -82,6 +82,7 @@ struct kr_preconditioner {
     const struct kr_preconditioner_type *type;
     size_t n, rank;
     size_t products; /* columns multiplied by A to make it */
+    double rounding; /* relative error of r'P^-1 r at worst */
     const char *reason;
     void *state;
 };

@@ -14,15 +14,13 @@
  * An iteration costs q products with A, one application of P^-1 to q columns and about 14 n q^2 flops; memory
  * 4 n q doubles. A must be symmetric positive definite: V'A V that is not stops with `breakdown`.
  */
-#include "kriged/solve.h"
+#include "solve/basis.h"
 #include "solve/block.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define DEPENDENT 1e-12 /* squared: a millionth of a column is its own */
 
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 extern void dpotri_(const char *uplo, const int *n, double *A, const int *lda, int *info);
@@ -31,130 +29,33 @@ extern void dsyev_(const char *jobz, const char *uplo, const int *n, double *A, 
 
 static size_t bytes(size_t n, size_t k)
 {
-    return sizeof(double) * (5 * n * k + 8 * k * k + 8 * k) + kr_block_bytes(n, k, k);
+    return sizeof(double) * (4 * n * k + 6 * k * k + 8 * k) + kr_basis_bytes(n, k);
 }
 
 struct block {
-    const struct kr_preconditioner *P;
+    struct basis basis;
     size_t n, k, q;
-    bool plain;                   /* P = I: Z is Q */
-    double *Q, *Z, *V, *AV;       /* n x q */
-    double *D;                    /* n x k */
-    double *C;                    /* q x k */
-    double *S;                    /* q+ x q */
-    double *G, *L, *work, *first; /* q x q */
-    double *step;                 /* q x k */
-    double *goal, *rr;            /* k: |r|^2 that ends a column, and |r|^2 */
-    size_t *kept;                 /* columns that span T */
+    double *Q, *Z, *V, *AV; /* n x q; Z is Q where P = I */
+    double *D;              /* n x k */
+    double *C;              /* q x k */
+    double *S;              /* q+ x q */
+    double *G, *L, *work;   /* q x q */
+    double *step;           /* q x k */
+    double *goal, *rr;      /* k: |r|^2 that ends a column, and |r|^2 */
+    double *size;           /* k */
     bool finite;
 };
 
-static int ascending(const void *a, const void *b)
-{
-    const size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    return (x > y) - (x < y);
-}
-
-/*
- * The columns of T that span it, by a Cholesky factor of its Gram matrix, scaled to a unit diagonal, with the
- * largest remaining column as the next pivot; ascending in `kept`. Returns their number; `smallest` is the
- * last pivot: the square of the part of a column that is its own.
- */
-static size_t span(size_t q, const double *G, double *work, size_t *kept, double *smallest)
-{
-    size_t count = 0;
-    for (size_t j = 0; j < q; j++)
-        for (size_t i = 0; i < q; i++) {
-            const double size = sqrt(G[i + i * q]) * sqrt(G[j + j * q]);
-            work[i + j * q] = size > 0 ? 0.5 * (G[i + j * q] + G[j + i * q]) / size : 0;
-        }
-    *smallest = 1;
-    for (; count < q; count++) {
-        size_t p = 0;
-        for (size_t i = 1; i < q; i++)
-            p = work[i + i * q] > work[p + p * q] ? i : p;
-        const double pivot = work[p + p * q];
-        if (!(pivot > DEPENDENT))
-            break;
-        *smallest = pivot;
-        kept[count] = p;
-        double *column = work + p * q;
-        for (size_t j = 0; j < q; j++) {
-            const double factor = column[j] / pivot;
-            if (j != p && factor != 0)
-                for (size_t i = 0; i < q; i++)
-                    work[i + j * q] -= factor * column[i];
-        }
-        for (size_t i = 0; i < q; i++)
-            column[i] = work[p + i * q] = 0;
-    }
-    qsort(kept, count, sizeof *kept, ascending);
-    return count;
-}
-
-/* T = Q S with as many columns as T has directions; S (q+ x q), and Z along. */
-static kr_status factor(struct kr_ctx *ctx, struct block *b, double *smallest)
-{
-    const size_t q = b->q, n = b->n;
-    KR_TRY(kr_block_gram(ctx, n, q, q, b->Q, b->Z, b->G));
-    b->finite = true;
-    for (size_t i = 0; i < q; i++)
-        b->finite = b->finite && isfinite(b->G[i + i * q]) && b->G[i + i * q] >= 0;
-    const size_t count = b->q = b->finite ? span(q, b->G, b->work, b->kept, smallest) : 0;
-    const int order = (int)count;
-    int info = 0;
-    if (count == 0)
-        return KR_OK;
-    for (size_t c = 0; c < count; c++) {
-        const size_t from = b->kept[c];
-        for (size_t r = 0; r < count; r++)
-            b->L[r + c * count] = b->G[b->kept[r] + from * q];
-        if (from != c)
-            memcpy(b->Q + c * n, b->Q + from * n, n * sizeof *b->Q);
-        if (from != c && !b->plain)
-            memcpy(b->Z + c * n, b->Z + from * n, n * sizeof *b->Z);
-    }
-    dpotrf_("L", &order, b->L, &order, &info);
-    b->finite = info == 0;
-    for (size_t c = 0; c < q; c++)
-        for (size_t r = 0; r < count; r++)
-            b->S[r + c * count] = b->G[b->kept[r] + c * q];
-    cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, order, (int)q, 1, b->L,
-                order, b->S, order);
-    kr_block_right_solve(ctx, n, count, b->L, count, b->Q);
-    if (!b->plain)
-        kr_block_right_solve(ctx, n, count, b->L, count, b->Z);
-    return KR_OK;
-}
-
-/* X = X Y for the coefficients of the columns: C (q x k) = S (q+ x q) C. */
-static void carry(struct block *b, const double *S, size_t rows, size_t cols, double *C, size_t k)
-{
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)k, (int)cols, 1, S, (int)rows, C,
-                (int)cols, 0, b->step, (int)rows);
-    memcpy(C, b->step, rows * k * sizeof *C);
-}
-
-/* Z = P^-1 Q for the residuals in Q, then Q'P^-1 Q = I and what that makes of C; S is kept for V. */
+/* Q'P^-1 Q = I for the residuals T in Q, and what that makes of C; S is kept for V. */
 static kr_status orthonormalise(struct kr_ctx *ctx, struct block *b)
 {
     const size_t before = b->q;
-    double smallest = 1;
-    if (!b->plain)
-        KR_TRY(kr_preconditioner_apply(ctx, b->P, b->q, b->Q, b->Z));
-    KR_TRY(factor(ctx, b, &smallest));
+    KR_TRY(kr_basis_factor(ctx, &b->basis, before, &b->Q, &b->Z, &b->AV, b->S, &b->q, &b->finite));
     if (!b->finite || b->q == 0)
         return KR_OK;
-    if (smallest < 1e-4) { /* nearly dependent: once more, against what rounding left */
-        memcpy(b->first, b->S, b->q * before * sizeof *b->S);
-        const size_t between = b->q;
-        KR_TRY(factor(ctx, b, &smallest));
-        if (!b->finite || b->q == 0)
-            return KR_OK;
-        carry(b, b->S, b->q, between, b->first, before);
-        memcpy(b->S, b->first, b->q * before * sizeof *b->S);
-    }
-    carry(b, b->S, b->q, before, b->C, b->k);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)b->q, (int)b->k, (int)before, 1, b->S,
+                (int)b->q, b->C, (int)before, 0, b->step, (int)b->q);
+    memcpy(b->C, b->step, b->q * b->k * sizeof *b->C);
     return KR_OK;
 }
 
@@ -171,41 +72,75 @@ static void turn(struct kr_ctx *ctx, struct block *b, size_t before)
     b->AV = V;
 }
 
-/* W = (V'A V)^-1 in G. False where V'A V is not positive definite; `indefinite` where it is so beyond
- * rounding. */
-static bool invert(struct block *b, bool *indefinite)
+/* G = diag(1/size) G diag(1/size), in both triangles; a size of 0 takes its row and column out. */
+static void scale(size_t q, const double *size, double *G)
+{
+    for (size_t j = 0; j < q; j++)
+        for (size_t i = 0; i < q; i++)
+            G[i + j * q] = size[i] > 0 && size[j] > 0 ? G[i + j * q] / size[i] / size[j] : 0;
+}
+
+/*
+ * The pseudo-inverse of a G = V'A V that has directions without curvature beyond rounding, 16 eps |v||A v|:
+ * those are not stepped along. BREAKDOWN where there is negative curvature beyond it, or none at all.
+ */
+static enum kr_stop invert_carefully(struct block *b, double *size)
+{
+    const size_t q = b->q, n = b->n;
+    const int order = (int)q, room = (int)(q * q + 3 * q);
+    double *lambda = b->rr, *U = b->L, tolerance = (double)q * DBL_EPSILON;
+    int info;
+    for (size_t i = 0; i < q; i++) {
+        const double curvature = b->G[i + i * q], rounding = 16 * DBL_EPSILON *
+                                                             cblas_dnrm2((int)n, b->V + i * n, 1) *
+                                                             cblas_dnrm2((int)n, b->AV + i * n, 1);
+        if (!isfinite(curvature) || curvature < -100 * rounding)
+            return KR_STOP_BREAKDOWN;
+        size[i] = curvature > rounding ? sqrt(curvature) : 0;
+        tolerance = size[i] > 0 ? fmax(tolerance, rounding / curvature) : tolerance;
+    }
+    scale(q, size, b->G);
+    memcpy(U, b->G, q * q * sizeof *U);
+    dsyev_("V", "L", &order, U, &order, lambda, b->work, &room, &info);
+    if (info != 0 || lambda[0] < -100 * tolerance || !(lambda[q - 1] > tolerance))
+        return KR_STOP_BREAKDOWN;
+    for (size_t j = 0; j < q; j++)
+        for (size_t i = 0; i < q; i++)
+            b->work[i + j * q] = lambda[j] > tolerance ? U[i + j * q] / sqrt(lambda[j]) : 0;
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, order, order, order, 1, b->work, order, b->work,
+                order, 0, b->G, order);
+    scale(q, size, b->G);
+    return KR_STOP_RTOL;
+}
+
+/* W = (V'A V)^-1 in the place of G = V'A V. RTOL, or BREAKDOWN. */
+static enum kr_stop invert(struct block *b)
 {
     const size_t q = b->q;
-    const int order = (int)q, room = (int)(q * q > 3 * q ? q * q : 3 * q);
-    int info;
-    double *eigenvalues = b->first;
-    *indefinite = false;
-    for (size_t i = 0; i < q; i++)
-        if (!(b->G[i + i * q] > 0) || !isfinite(b->G[i + i * q]))
-            *indefinite = true;
+    const int order = (int)q;
+    double *size = b->size, smallest = 1;
+    int info = 0;
     for (size_t j = 0; j < q; j++)
         for (size_t i = 0; i <= j; i++)
             b->G[i + j * q] = b->G[j + i * q] = 0.5 * (b->G[i + j * q] + b->G[j + i * q]);
-    memcpy(b->L, b->G, q * q * sizeof *b->L);
-    dpotrf_("L", &order, b->G, &order, &info);
-    if (info == 0 && !*indefinite) {
-        dpotri_("L", &order, b->G, &order, &info);
-        for (size_t j = 0; j < q; j++)
-            for (size_t i = 0; i < j; i++)
-                b->G[i + j * q] = b->G[j + i * q];
-        return true;
+    for (size_t i = 0; i < q; i++) {
+        size[i] = sqrt(b->G[i + i * q]);
+        if (!(size[i] > 0) || !isfinite(size[i]))
+            return invert_carefully(b, size);
     }
-    if (*indefinite)
-        return false;
+    memcpy(b->L, b->G, q * q * sizeof *b->L);
+    scale(q, size, b->L);
+    dpotrf_("L", &order, b->L, &order, &info);
+    for (size_t i = 0; i < q && info == 0; i++)
+        smallest = fmin(smallest, b->L[i + i * q] * b->L[i + i * q]);
+    if (info != 0 || !(smallest > 1e-8))
+        return invert_carefully(b, size);
+    dpotri_("L", &order, b->L, &order, &info);
     for (size_t j = 0; j < q; j++)
-        for (size_t i = 0; i < q; i++)
-            if (i != j)
-                b->L[i + j * q] /= sqrt(b->L[i + i * q]) * sqrt(b->L[j + j * q]);
-    for (size_t i = 0; i < q; i++)
-        b->L[i + i * q] = 1;
-    dsyev_("N", "L", &order, b->L, &order, eigenvalues, b->work, &room, &info);
-    *indefinite = info != 0 || eigenvalues[0] < -1e-8;
-    return false;
+        for (size_t i = j; i < q; i++)
+            b->G[i + j * q] = b->G[j + i * q] = b->L[i + j * q];
+    scale(q, size, b->G);
+    return KR_STOP_RTOL;
 }
 
 /* |r_c|^2 of all columns; whether one is above its goal. */
@@ -213,13 +148,13 @@ static kr_status measure(struct kr_ctx *ctx, struct block *b, bool *more)
 {
     const size_t q = b->q, k = b->k;
     *more = false;
-    if (q && !b->plain) {
+    if (q && !b->basis.plain) {
         KR_TRY(kr_block_gram(ctx, b->n, q, q, b->Q, b->Q, b->G));
         cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)q, (int)k, (int)q, 1, b->G, (int)q, b->C,
                     (int)q, 0, b->step, (int)q);
     }
     for (size_t c = 0; c < k; c++) {
-        b->rr[c] = q ? cblas_ddot((int)q, b->C + c * q, 1, (b->plain ? b->C : b->step) + c * q, 1) : 0;
+        b->rr[c] = q ? cblas_ddot((int)q, b->C + c * q, 1, (b->basis.plain ? b->C : b->step) + c * q, 1) : 0;
         *more = *more || !(b->rr[c] <= b->goal[c]);
     }
     return KR_OK;
@@ -230,14 +165,12 @@ static kr_status iterate(struct kr_ctx *ctx, const struct kr_op *A, struct block
                          struct kr_solve_report *report)
 {
     const size_t q = b->q, n = b->n;
-    bool indefinite;
     KR_TRY(kr_op_apply(ctx, A, q, b->V, b->AV));
     report->products += q;
     KR_TRY(kr_block_gram(ctx, n, q, q, b->V, b->AV, b->G));
-    if (!invert(b, &indefinite)) {
-        report->stop = indefinite ? KR_STOP_BREAKDOWN : KR_STOP_PRECISION;
+    report->stop = (int)invert(b);
+    if (report->stop != KR_STOP_RTOL)
         return KR_OK;
-    }
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, (int)q, (int)b->k, (int)q, 1, b->G, (int)q, b->C,
                 (int)q, 0, b->step, (int)q);
     kr_block_add(ctx, n, q, b->k, 1, b->V, b->step, q, 1, b->D);
@@ -254,24 +187,23 @@ static kr_status start(struct kr_ctx *ctx, const struct kr_solver *solver, size_
                        const double *rtol, double *D, struct block *b)
 {
     const size_t n = solver->A.rows;
-    *b = (struct block){.P = &solver->P, .n = n, .k = k, .q = k, .D = D};
-    b->plain = !solver->P.type || !solver->P.type->apply;
+    *b = (struct block){.n = n, .k = k, .q = k, .D = D};
+    KR_TRY(kr_basis_open(ctx, &solver->P, n, k, &b->basis));
     KR_ALLOC(ctx, b->Q, n * k);
     KR_ALLOC(ctx, b->V, n * k);
     KR_ALLOC(ctx, b->AV, n * k);
     b->Z = b->Q;
-    if (!b->plain)
+    if (!b->basis.plain)
         KR_ALLOC(ctx, b->Z, n * k);
     KR_ALLOC(ctx, b->C, k * k);
     KR_ALLOC(ctx, b->S, k * k);
     KR_ALLOC(ctx, b->G, k * k);
     KR_ALLOC(ctx, b->L, k * k);
     KR_ALLOC(ctx, b->work, k * k + 3 * k);
-    KR_ALLOC(ctx, b->first, k * k);
     KR_ALLOC(ctx, b->step, k * k);
     KR_ALLOC(ctx, b->goal, k);
     KR_ALLOC(ctx, b->rr, k);
-    KR_ALLOC(ctx, b->kept, k);
+    KR_ALLOC(ctx, b->size, k);
     memset(D, 0, n * k * sizeof *D);
     memcpy(b->Q, R, n * k * sizeof *R);
     for (size_t c = 0; c < k; c++) {

@@ -107,7 +107,7 @@ static kr_status open_plan(struct kr_ctx *ctx, const struct plan *plan, const st
     static const struct plan nothing = {&kr_preconditioner_none, NULL, 0, "no memory for a column of it"};
     if (plan->type->rank >= 0 && plan->rank == 0)
         plan = &nothing;
-    *out = (struct kr_preconditioner){plan->type, A->rows, 0, 0, plan->reason, NULL};
+    *out = (struct kr_preconditioner){plan->type, A->rows, 0, 0, DBL_EPSILON, plan->reason, NULL};
     return plan->type->open ? plan->type->open(ctx, plan->options, plan->rank, A, out) : KR_OK;
 }
 

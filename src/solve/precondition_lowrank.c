@@ -6,7 +6,8 @@
  *
  * W by CholeskyQR, repeated until the columns are orthonormal, with a shift where the first Gram matrix
  * I + E'E is singular to double precision: the shift is undone by the next pass and leaves no trace in P. A
- * plain Cholesky factor of I + E'E would lose s^2 eps. Everything is in double: with W in single precision
+ * plain Cholesky factor of I + E'E would lose s^2 eps, and so would I - W W' where s is large: see project().
+ * Everything is in double: with W in single precision
  * R'P^-1 R of a block comes out indefinite where R lies almost in the range of F.
  *
  * Cost: 2 to 4 n r^2 flops once, 4 n r k an application; memory 8 (n r + 2 r^2 + n) bytes.
@@ -16,24 +17,28 @@
 #include "solve/block.h"
 #include "solve/precondition.h"
 
+#include <cblas.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
 enum { PASSES = 5, COLUMNS = 64 /* that it is applied to at a time */ };
 
+#define CAREFUL 1e4
+
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 
 struct low_rank {
     double *scale; /* D^-1/2 */
-    double *W;     /* n x rank */
+    double *W, *N; /* n x rank; rank x rank, upper triangle */
+    bool careful;
 };
 
 size_t kr_low_rank_bytes(size_t n, size_t rank)
 {
-    const size_t opening = 3 * rank * rank * sizeof(double) + kr_block_bytes(n, rank, rank),
-                 applying = rank * COLUMNS * sizeof(double) + kr_block_bytes(n, rank, COLUMNS);
-    return sizeof(double) * (n * rank + 3 * n) + (opening > applying ? opening : applying);
+    const size_t opening = 2 * rank * rank * sizeof(double) + kr_block_bytes(n, rank, rank),
+                 applying = 2 * rank * COLUMNS * sizeof(double) + kr_block_bytes(n, rank, COLUMNS);
+    return sizeof(double) * (n * rank + rank * rank + 3 * n) + (opening > applying ? opening : applying);
 }
 
 /* G = W'W + N'N; how far it is from I; NaN where a factor is not finite. */
@@ -75,12 +80,11 @@ static bool factorise(size_t r, double *G, double *copy)
 }
 
 /* W = E becomes the upper part of the orthonormal factor of [E; I]. */
-static kr_status orthonormalise(struct kr_ctx *ctx, size_t n, size_t r, double *W, bool *done)
+static kr_status orthonormalise(struct kr_ctx *ctx, size_t n, size_t r, double *W, double *N, bool *done)
 {
     const double close = 1e-14 * (double)(r + 10);
-    double *N, *G, *copy;
+    double *G, *copy;
     struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, N, r * r);
     KR_ALLOC(ctx, G, r * r);
     KR_ALLOC(ctx, copy, r * r);
     for (size_t i = 0; i < r; i++)
@@ -106,20 +110,50 @@ kr_status kr_low_rank_open(struct kr_ctx *ctx, size_t n, size_t rank, double *F,
 {
     struct low_rank *self;
     bool done = true;
+    double squares = 0; /* |E|^2, at least the largest s^2 */
     KR_ALLOC(ctx, self, 1);
     KR_ALLOC(ctx, self->scale, n);
+    KR_ALLOC(ctx, self->N, rank * rank + 1);
     for (size_t i = 0; i < n; i++)
         self->scale[i] = D[i] > 0 && isfinite(D[i]) ? 1 / sqrt(D[i]) : 1;
     for (size_t c = 0; c < rank; c++)
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
             F[c * n + i] *= self->scale[i];
+            squares += F[c * n + i] * F[c * n + i];
+        }
     if (rank)
-        KR_TRY(orthonormalise(ctx, n, rank, F, &done));
+        KR_TRY(orthonormalise(ctx, n, rank, F, self->N, &done));
     self->W = F;
+    self->careful = squares > CAREFUL;
     out->rank = done ? rank : 0;
+    out->rounding = self->careful || !done ? DBL_EPSILON : DBL_EPSILON * (1 + squares);
     out->state = self;
     if (!done)
         out->reason = "the factor is not finite or cannot be made orthonormal: the diagonal alone";
+    return KR_OK;
+}
+
+/*
+ * Y = (I - W W') Z in place, where most of Z cancels: what is left must satisfy W'Y = N'N W'Z, and the part
+ * that does not is taken out. Twice the cost.
+ */
+static kr_status project(struct kr_ctx *ctx, const struct low_rank *self, size_t n, size_t rank, size_t k,
+                         double *Z, double *C)
+{
+    const int r = (int)rank, columns = (int)k;
+    double *left = C + rank * k;
+    KR_TRY(kr_block_gram(ctx, n, rank, k, self->W, Z, C));
+    kr_block_add(ctx, n, rank, k, -1, self->W, C, rank, 1, Z);
+    if (!self->careful)
+        return KR_OK;
+    KR_TRY(kr_block_gram(ctx, n, rank, k, self->W, Z, left));
+    cblas_dtrmm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, r, columns, 1, self->N, r,
+                C, r);
+    cblas_dtrmm(CblasColMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, r, columns, 1, self->N, r, C,
+                r);
+    for (size_t i = 0; i < rank * k; i++)
+        C[i] -= left[i];
+    kr_block_add(ctx, n, rank, k, 1, self->W, C, rank, 1, Z);
     return KR_OK;
 }
 
@@ -130,14 +164,12 @@ kr_status kr_low_rank_apply(struct kr_ctx *ctx, const struct kr_preconditioner *
     const size_t n = P->n, rank = P->rank;
     double *C;
     struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, C, rank * k + 1);
+    KR_ALLOC(ctx, C, 2 * rank * k + 1);
     for (size_t c = 0; c < k; c++)
         for (size_t i = 0; i < n; i++)
             Z[c * n + i] = self->scale[i] * R[c * n + i];
-    if (rank) {
-        KR_TRY(kr_block_gram(ctx, n, rank, k, self->W, Z, C));
-        kr_block_add(ctx, n, rank, k, -1, self->W, C, rank, 1, Z);
-    }
+    if (rank)
+        KR_TRY(project(ctx, self, n, rank, k, Z, C));
     for (size_t c = 0; c < k; c++)
         for (size_t i = 0; i < n; i++)
             Z[c * n + i] *= self->scale[i];

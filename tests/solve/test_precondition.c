@@ -1,42 +1,15 @@
 /*
  * What every preconditioner owes: a symmetric positive definite inverse of the P that it stands for, P <= A
- * on a matrix with noise, exactness at full rank, fewer iterations, the same bits for any number of threads,
+ * on a matrix with noise, exactness at full rank, the same bits for any number of threads,
  * and no failure whatever the matrix is.
  */
-#include "systems.h"
+#include "noisy.h"
 
 extern void dsygv_(const int *type, const char *jobz, const char *uplo, const int *n, double *A,
                    const int *lda, double *B, const int *ldb, double *w, double *work, const int *lwork,
                    int *info);
 extern void dpotri_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
-
-/* Every row, those with options in every shape. */
-static const struct shape {
-    const char *name;
-    size_t rank;
-    enum kr_nystrom_select select;
-    bool low_rank;
-} shapes[] = {
-    {"none", 0, KR_NYSTROM_UNIFORM, false},
-    {"jacobi", 0, KR_NYSTROM_UNIFORM, false},
-    {"pivoted_cholesky", 0, KR_NYSTROM_UNIFORM, true},
-    {"nystrom", 0, KR_NYSTROM_UNIFORM, true},
-    {"nystrom", 0, KR_NYSTROM_PROJECTION, true},
-};
-enum { SHAPES = sizeof shapes / sizeof *shapes };
-
-static struct kr_variant variant_of(struct kr_ctx *ctx, const struct shape *shape, size_t rank)
-{
-    struct kr_variant variant;
-    OK(kr_variant_init(ctx, &kr_preconditioner_registry, shape->name, &variant));
-    if (strcmp(shape->name, "pivoted_cholesky") == 0)
-        ((struct kr_pivoted_cholesky_options *)variant.options)->rank = rank;
-    if (strcmp(shape->name, "nystrom") == 0)
-        *(struct kr_nystrom_options *)variant.options =
-            (struct kr_nystrom_options){.rank = rank, .select = (int)shape->select, .seed = 3};
-    return variant;
-}
 
 START_TEST(every_row_is_tested)
 {
@@ -48,34 +21,6 @@ START_TEST(every_row_is_tested)
     }
 }
 END_TEST
-
-/* K + noise I + known variances, of n points. */
-struct noisy {
-    size_t n;
-    double theta[3];
-    struct kr_op gram, op;
-    double *A; /* filled, both triangles */
-};
-
-static void make_noisy(struct kr_ctx *ctx, const char *kernel_name, size_t n, double noise, bool known,
-                       struct noisy *s)
-{
-    struct kr_parameters parameters = {0};
-    struct kr_kernel *kernel;
-    struct kr_dataset data = small_data(ctx, n, true, 3);
-    struct kr_points x = {n, FEATURES, n, data.x};
-    struct kr_variant spec;
-    OK(kr_variant_init(ctx, &kr_kernel_registry, kernel_name, &spec));
-    *s = (struct noisy){.n = n, .theta = {1.3, 4, noise}};
-    OK(kr_kernel_build(ctx, &spec, FEATURES, data.feature_names, "", "kernel", &parameters, &kernel));
-    OK(kr_op_kernel(ctx, kernel, s->theta, &x, NULL, &s->gram));
-    OK(kr_op_shift(ctx, &s->gram, s->theta, 2, known ? data.noise_variance : NULL, &s->op));
-    s->A = kr_alloc(ctx, n * n, sizeof *s->A);
-    OK(kr_op_fill(ctx, &s->op, s->A));
-    for (size_t j = 0; j < n; j++)
-        for (size_t i = 0; i < j; i++)
-            s->A[i + j * n] = s->A[j + i * n];
-}
 
 /* P^-1 as a matrix, through its application to the identity. */
 static double *inverse_of(struct kr_ctx *ctx, const struct kr_preconditioner *P)
@@ -210,51 +155,6 @@ START_TEST(exact_at_full_rank)
         const double *w = eigenvalues(ctx, &P, q.A, 1e10, shapes[p].name);
         for (size_t i = 0; i < N; i++)
             CLOSE(w[i], 1, 1, 1e-4, "%s, eigenvalue %zu", shapes[p].name, i);
-    }
-    kr_ctx_fini(ctx);
-}
-END_TEST
-
-static size_t iterations_with(struct kr_ctx *ctx, const struct noisy *s, const struct kr_variant *variant,
-                              double rtol)
-{
-    struct kr_solver_options options;
-    struct kr_solver solver;
-    struct kr_solve_report report = {0};
-    double *b = normal(ctx, s->n, 8), *x = kr_alloc(ctx, s->n, sizeof *x);
-    OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
-    options.type = kr_registry_find(&kr_solver_registry, "cg");
-    options.rtol = rtol;
-    options.preconditioner = *variant;
-    OK(kr_solver_open(ctx, &options, &s->op, &solver));
-    OK(kr_solver_solve(ctx, &solver, 1, b, NULL, x, NULL, &report));
-    ck_assert_msg(report.stop == KR_STOP_RTOL && report.residual <= rtol, "%s: %s, %g", variant->type->name,
-                  kr_stop_names[report.stop], report.residual);
-    ck_assert_str_eq(report.preconditioner, variant->type->name);
-    ck_assert_uint_eq(report.rank, solver.P.rank);
-    ck_assert_str_eq(report.preconditioner_reason, "asked for");
-    return report.iterations;
-}
-
-/* The table of the design: 4 to 5 times fewer iterations with rank n/10, 10 times with n/4. */
-START_TEST(fewer_iterations)
-{
-    enum { N = 500 };
-    struct kr_ctx context, *ctx = &context;
-    kr_ctx_init(ctx, 0);
-    struct noisy s;
-    make_noisy(ctx, "rbf", N, 1e-2, false, &s);
-    struct kr_variant none = variant_of(ctx, &shapes[0], 0);
-    const size_t without = iterations_with(ctx, &s, &none, 1e-8);
-    for (size_t p = 0; p < SHAPES; p++) {
-        if (!shapes[p].low_rank)
-            continue;
-        struct kr_variant small = variant_of(ctx, &shapes[p], N / 10),
-                          large = variant_of(ctx, &shapes[p], N / 4);
-        const size_t some = iterations_with(ctx, &s, &small, 1e-8),
-                     few = iterations_with(ctx, &s, &large, 1e-8);
-        ck_assert_msg(some * 3 <= without && few * 8 <= without && few < some, "%s: %zu, %zu, %zu",
-                      shapes[p].name, without, some, few);
     }
     kr_ctx_fini(ctx);
 }
@@ -421,5 +321,5 @@ START_TEST(what_auto_takes)
 END_TEST
 
 SUITE("preconditioners", what_auto_takes, every_row_is_tested, symmetric_positive_definite_and_below,
-      an_inverse_of_what_it_stands_for, exact_at_full_rank, fewer_iterations, jacobi_undoes_a_scaling,
-      nothing_numerical_fails, same_bits_with_any_number_of_threads, memory_is_announced)
+      an_inverse_of_what_it_stands_for, exact_at_full_rank, jacobi_undoes_a_scaling, nothing_numerical_fails,
+      same_bits_with_any_number_of_threads, memory_is_announced)

@@ -38,7 +38,7 @@ benches := $(bench_sources:tests/bench/%.c=$(BUILD)/bench/%)
 examples := $(example_sources:clients/c/%.c=$(BUILD)/examples/%)
 
 .DEFAULT_GOAL := all
-.PHONY: all test test-programs examples asan lint bench demo nightly clean format api api-check help FORCE
+.PHONY: all test test-programs examples asan lint bench demo demo-constraints nightly clean format api api-check help FORCE
 
 # ---- dependencies: looked for once, installed where they are missing (see deploy/install-deps.sh) -----------------------
 
@@ -168,6 +168,10 @@ bench: $(benches) $(binary)
 demo: $(BUILD)/kriged
 	@deploy/demo.sh $(BUILD)/kriged
 
+# SPLITS=5 shows as many random splits.
+demo-constraints: $(BUILD)/kriged
+	@OMP_WAIT_POLICY=passive deploy/demo-constraints.sh $(BUILD)/kriged $(or $(SPLITS),1)
+
 # Everything, one after the other, with time for the long versions of the tests that have one (KRIGED_NIGHTLY=1).
 nightly:
 	@export KRIGED_NIGHTLY=1 CK_TIMEOUT_MULTIPLIER=10 TEST_TIMEOUT=3600; \
@@ -184,6 +188,7 @@ help:
 	@echo "make bench    the benchmarks"
 	@echo "make examples the programs of clients/c, which show the library at work"
 	@echo "make demo     a daemon tunes a model of the strength of concrete, over HTTP, in under a minute"
+	@echo "make demo-constraints  what a constraint does for intervals, on real data: tuned without and with it"
 	@echo "make nightly  all of these, with the long versions of the tests"
 	@echo "make format   formats the sources in place"
 	@echo "make api      writes api/openapi.json and api/manual.md anew"

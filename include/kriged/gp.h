@@ -109,6 +109,7 @@ struct kr_gp;
 struct kr_constraint_type {
     struct kr_type base;
     bool needs_variance;
+    bool of_held_out;    /* depends on which points are held out */
     bool repeats;        /* several of this type may hold together */
     kr_functional *eval; /* of the predictions; NULL = of_theta */
     /* value, and grad[p] += dc/dtheta_p */
@@ -226,7 +227,8 @@ struct kr_gp_constraints {
 /*
  * The constraints of a list of specs (rows of kr_constraint_registry with their options) on a gp. INVALID,
  * with a pointer below `pointer`, for options that do not suit the gp, a type twice that holds only once,
- * more constraints than free hyperparameters, and a constraint that depends on no free one.
+ * more constraints than free hyperparameters, a constraint that depends on no free one, or on held-out points
+ * where there are none; at /objective/subset/fresh where these would change with every evaluation.
  */
 kr_status kr_gp_constrain(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variants *specs,
                           const char *pointer, struct kr_gp_constraints *out) KR_MUST_CHECK;

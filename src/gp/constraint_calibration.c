@@ -29,5 +29,6 @@ const struct kr_constraint_type kr_constraint_calibration = {
              "errors are as large as predicted",
              &kr_constraint_calibration_options_schema},
     .needs_variance = true,
+    .of_held_out = true,
     .eval = eval,
 };

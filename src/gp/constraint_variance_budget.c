@@ -38,5 +38,6 @@ extern const struct kr_constraint_type kr_constraint_variance_budget;
 const struct kr_constraint_type kr_constraint_variance_budget = {
     .base = {"variance_budget", "the mean over the held-out rows of k(x, x) + noise is the target",
              &kr_constraint_variance_budget_options_schema},
+    .of_held_out = true,
     .of_theta = of_theta,
 };

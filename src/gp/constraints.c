@@ -38,6 +38,24 @@ static kr_status require_influence(struct kr_ctx *ctx, const struct kr_gp *gp,
                              constraint->name);
 }
 
+/* A condition on predictions needs some, and the same ones throughout a run. */
+static kr_status require_points(struct kr_ctx *ctx, const struct kr_gp *gp,
+                                const struct kr_gp_constraint *constraint, const char *pointer)
+{
+    const struct kr_subset_spec *subset = gp->spec->objective.subset;
+    if (!constraint->type->of_held_out)
+        return KR_OK;
+    if (!gp->validation.n)
+        return kr_fail(ctx, KR_INVALID, pointer,
+                       "%.100s is a condition on held-out rows: give objective.validation", constraint->name);
+    if (subset && subset->fresh)
+        return kr_fail(ctx, KR_INVALID, "/objective/subset/fresh",
+                       "must be false beside the constraint %.100s: one that changes with every draw cannot "
+                       "be met",
+                       constraint->name);
+    return KR_OK;
+}
+
 static kr_status add(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_variants *specs, size_t i,
                      const char *pointer, struct kr_gp_constraint *out)
 {
@@ -53,6 +71,7 @@ static kr_status add(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr
     if (first < i && !type->repeats)
         return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/type", at),
                        "%s may be asked for once, and is constraint %zu already", type->base.name, first);
+    KR_TRY(require_points(ctx, gp, out, at));
     if (type->check)
         KR_TRY(type->check(ctx, spec->options, gp, at));
     return require_influence(ctx, gp, out, at);

@@ -3,12 +3,8 @@
  * before the work starts.
  *
  *     block of n x c:  3 (objective) + 3 (driver, min(c, columns)) + the method's own; tiles: threads (1 +
-<<<<<<< HEAD
- * scratch); a head (loss or constraint): u, its right-hand side and residual, the adjoints
-=======
- * scratch); folds: their blocks of variances
->>>>>>> ef1cbd7 (Folds, subsets and evidence in memory estimates and tuning; tests of the limits of precision
-and of busy workers)
+ * scratch); a head (loss or constraint): u, its right-hand side and residual, the adjoints; folds: their
+ * blocks of variances
  */
 #include "kriged/gp.h"
 

@@ -116,6 +116,33 @@ START_TEST(something_must_be_free)
 }
 END_TEST
 
+START_TEST(conditions_on_held_out_rows_need_some)
+{
+    struct kr_gp_constraints constraints;
+    const struct kr_dataset data = small_data(ctx, 12, false, 2);
+    OK(kr_variant_init(ctx, &kr_loss_registry, "evidence", &spec.objective.loss));
+    spec.objective.validation = (struct kr_variant){NULL, NULL};
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    REFUSED(CONSTRAIN(linear_in("noise.variance", 1), plain("bias")), "/constraints/1", "held-out rows");
+    REFUSED(CONSTRAIN(plain("variance_budget")), "/constraints/0", "held-out rows");
+    OK(CONSTRAIN(linear_in("noise.variance", 1)));
+}
+END_TEST
+
+START_TEST(fresh_draws_are_no_place_for_conditions)
+{
+    struct kr_gp_constraints constraints;
+    struct kr_subset_spec subset;
+    OK(kr_schema_init(ctx, &kr_subset_spec_schema, &subset));
+    subset.count = 1;
+    spec.objective.subset = &subset;
+    REFUSED(CONSTRAIN(plain("calibration")), "/objective/subset/fresh", "must be false");
+    OK(CONSTRAIN(linear_in("noise.variance", 1)));
+    subset.fresh = false;
+    OK(CONSTRAIN(plain("calibration")));
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *made = suite_create("constraints of a request");
@@ -125,6 +152,8 @@ Suite *suite(void)
     tcase_add_test(tcase, a_type_that_holds_once_is_refused_twice);
     tcase_add_test(tcase, a_linear_constraint_names_positive_hyperparameters);
     tcase_add_test(tcase, something_must_be_free);
+    tcase_add_test(tcase, conditions_on_held_out_rows_need_some);
+    tcase_add_test(tcase, fresh_draws_are_no_place_for_conditions);
     suite_add_tcase(made, tcase);
     return made;
 }

@@ -44,29 +44,28 @@ static void init(const void *options, size_t n, const double *lower, const doubl
     kr_steps_init(state_size(options, n), n, z, state);
 }
 
-/* Length of a - b, or of a (b = NULL); safe from overflow. */
-static double distance(size_t n, const double *a, const double *b)
+/* <a - b, c - d>, with NULL for 0; entries in units of the scales. */
+static double product(size_t n, const double *a, const double *b, double ab, const double *c, const double *d,
+                      double cd)
 {
-    double largest = 0, sum = 0;
+    double sum = 0;
     for (size_t i = 0; i < n; i++)
-        largest = fmax(largest, fabs(b ? a[i] - b[i] : a[i]));
-    if (!(largest > 0 && isfinite(largest)))
-        return largest;
-    for (size_t i = 0; i < n; i++) {
-        double share = (b ? a[i] - b[i] : a[i]) / largest;
-        sum += share * share;
-    }
-    return largest * sqrt(sum);
+        sum += (a[i] - (b ? b[i] : 0)) * ab * ((c[i] - (d ? d[i] : 0)) * cd);
+    return sum;
 }
 
-/* The cosine between z - good and g - last_g, which have these lengths; 1 where the curvature is negative. */
-static double agreement(size_t n, const double *z, const double *good, double moved, const double *g,
-                        const double *last_g, double turned)
+/* Length of a - b (b = NULL: of a), also where squares would overflow or vanish. */
+static double distance(size_t n, const double *a, const double *b)
 {
-    double cosine = 0;
+    const double square = product(n, a, b, 1, a, b, 1);
+    double largest = 0;
+    if (square > DBL_MIN / DBL_EPSILON && isfinite(square))
+        return sqrt(square);
     for (size_t i = 0; i < n; i++)
-        cosine += (z[i] - good[i]) / moved * ((g[i] - last_g[i]) / turned);
-    return cosine > 0 ? fmin(fmax(cosine, LEAST), 1) : 1;
+        largest = fmax(largest, fabs(b ? a[i] - b[i] : a[i]));
+    if (!(largest > DBL_MIN && isfinite(largest)))
+        return largest;
+    return largest * sqrt(product(n, a, b, 1 / largest, a, b, 1 / largest));
 }
 
 /* The next step's length; `before` is that of the step before the last one. */
@@ -78,10 +77,13 @@ static double step_length(double rate, size_t n, const double *state, double *be
         double length = distance(n, g, NULL);
         return *before = fmin(rate, length > 0 ? 1 / length : rate);
     }
-    double moved = distance(n, z, good), turned = distance(n, g, last_g), grown = t * sqrt(1 + t / *before);
+    const double moved = distance(n, z, good), turned = distance(n, g, last_g);
+    double grown = t * sqrt(1 + t / *before);
     *before = t;
-    if (moved > 0 && turned > 0)
-        grown = fmin(grown, moved / turned / 2 * agreement(n, z, good, moved, g, last_g, turned));
+    if (moved > DBL_MIN && turned > DBL_MIN) {
+        const double cosine = product(n, z, good, 1 / moved, g, last_g, 1 / turned);
+        grown = fmin(grown, moved / turned / 2 * (cosine > 0 ? fmin(fmax(cosine, LEAST), 1) : 1));
+    }
     return fmax(fmin(rate, grown), DBL_MIN);
 }
 

@@ -86,6 +86,9 @@ struct kr_mean_type {
     void (*eval)(const double *theta, const struct kr_points *x, double *out);
     /* grad[p] += sum_i weights[i] dm(x_i)/dtheta_p */
     void (*pull)(const double *theta, const struct kr_points *x, const double *weights, double *grad);
+    /* grad_x[k * ld + i] += weights[i] dm(x_i)/dx_ik; NULL: it does not depend on x. */
+    void (*pull_x)(const double *theta, const struct kr_points *x, const double *weights, double *grad_x,
+                   size_t ld);
 };
 
 /*
@@ -95,7 +98,8 @@ struct kr_mean_type {
 typedef void kr_functional(const void *options, size_t m, const double *y, const double *mean,
                            const double *variance, double *value, double *mean_bar, double *variance_bar);
 
-/* Mean over the held-out points of a loss. */
+/* Mean over the held-out points of a loss, a function of y - mean and the variance: its derivative by y is
+ * -mean_bar. */
 struct kr_loss_type {
     struct kr_type base;
     bool needs_variance;
@@ -171,6 +175,9 @@ struct kr_gp {
     enum kr_form form;
     struct kr_folds folds; /* with KR_FOLDS: train = fit, and every fold is predicted from the rest of it */
     uint64_t draw; /* of objective.subset that the next evaluation takes; KR_WHOLE: all held-out points */
+    const size_t
+        *drawn;  /* of such a draw: where its points stand among all held-out points; NULL: it is all */
+    size_t rows; /* of the data set */
     struct kr_standardisation scale;
     double *x_spread,
         y_spread; /* standard deviations of the standardised columns: what default bounds follow */
@@ -288,6 +295,25 @@ kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
                                    const struct kr_gp_constraints *constraints, const double *theta,
                                    bool variance, struct kr_evaluation *out, double *grad, double *c,
                                    double *J) KR_MUST_CHECK;
+/*
+ * Derivatives of the loss by the data: memory of the caller, set; NULL = not wanted. Test rows have zeros. x
+ * and y are total derivatives: a training row acts through the covariance matrix and its covariances with the
+ * held-out points, a held-out row through its own prediction, a row of folds through both. Inputs that a
+ * kernel only compares (hamming) have zeros.
+ */
+struct kr_data_gradient {
+    double *x;            /* rows x d, feature-major */
+    double *y;            /* rows */
+    double *noise;        /* rows: by the known variances; a data set without them counts as zeros */
+    double *x_validation; /* m x d, feature-major, in the order of gp->validation.rows: the share of x that
+                             comes through the inputs of the held-out points alone */
+};
+/* kr_objective_eval with its gradient, and these. INVALID at /model/standardize unless both of it are off.
+ * Beyond that: one walk over the tiles of K(X, X) and one or two over those of K(X*, X), (n + m) d doubles.
+ */
+kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                                     bool variance, struct kr_evaluation *out, double *grad,
+                                     const struct kr_data_gradient *data) KR_MUST_CHECK;
 /* Bytes that an evaluation takes from the arena at most, with that solver and so many constraints; `variance`
  * where it is asked for or a constraint needs it. */
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,

@@ -22,4 +22,4 @@ static void pull(const double *theta, const struct kr_points *x, const double *w
 }
 
 extern const struct kr_mean_type kr_mean_zero;
-const struct kr_mean_type kr_mean_zero = {{"zero", "m(x) = 0", NULL}, build, eval, pull};
+const struct kr_mean_type kr_mean_zero = {{"zero", "m(x) = 0", NULL}, build, eval, pull, NULL};

@@ -84,7 +84,7 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     const struct kr_model_spec *model = &spec->model;
     struct roles roles;
     struct kr_kernel *kernel;
-    *out = (struct kr_gp){.spec = spec};
+    *out = (struct kr_gp){.spec = spec, .rows = data->n};
     KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
     out->form = roles.form;
     out->folds = roles.folds;

@@ -61,6 +61,8 @@ void kr_objective_unclamp(struct work *w, struct head *head)
     for (size_t j = 0; head->needs_variance && j < w->m; j++)
         if (w->clamped[j]) {
             head->grad[w->gp->noise_index] += head->variance_bar[j];
+            if (kr_objective_sees_data(w, head))
+                w->data->held_noise[j] += head->variance_bar[j];
             head->variance_bar[j] = 0;
         }
 }
@@ -124,23 +126,33 @@ static void add_heads(struct work *w, const struct kr_gp_constraints *constraint
     }
 }
 
+/* What is wanted beside the value; NULL = not. Without grad there is neither J nor data. */
+struct outputs {
+    double *grad, *c, *J;
+    struct data_bar *data;
+};
+
+static void clear(const struct kr_gp_constraints *constraints, size_t count, const struct outputs *o)
+{
+    memset(o->grad, 0, count * sizeof *o->grad);
+    if (constraints->count)
+        memset(o->J, 0, constraints->count * count * sizeof *o->J);
+}
+
 static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           const struct kr_gp_constraints *constraints, const double *theta, bool variance,
-                          struct kr_evaluation *out, double *grad, double *c, double *J)
+                          struct kr_evaluation *out, const struct outputs *o)
 {
     const struct form *form = gp->form == KR_FOLDS ? &kr_form_folds : &kr_form_hold_out;
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
-    const size_t count = gp->parameters.count;
     struct work w;
     *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
     KR_TRY(allocate(ctx, gp, theta, 1 + constraints->count,
                     variance || loss->needs_variance || constraints->needs_variance, &w));
-    add_heads(&w, constraints, out, grad, c, grad ? J : NULL);
-    if (grad) {
-        memset(grad, 0, count * sizeof *grad);
-        if (constraints->count)
-            memset(J, 0, constraints->count * count * sizeof *J);
-    }
+    w.data = o->data;
+    add_heads(&w, constraints, out, o->grad, o->c, o->J);
+    if (o->grad)
+        clear(constraints, gp->parameters.count, o);
     KR_TRY(form->predict(ctx, &w, out));
     for (struct head *h = w.heads; h < w.heads + w.nheads; h++)
         h->eval(h->options, w.m, gp->validation.y, w.mean, w.variance, h->value, h->mean_bar,
@@ -148,11 +160,43 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
     kr_metrics_eval(gp, &gp->validation, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL,
                     &out->metrics);
     if (!w.loss_is_head)
-        KR_TRY(kr_evidence(ctx, &w, out, grad));
-    if (grad && w.nheads)
+        KR_TRY(kr_evidence(ctx, &w, out, o->grad));
+    if (o->grad && w.nheads)
         KR_TRY(form->pull(ctx, &w, out));
-    KR_TRY(check_finite(ctx, gp, "loss", out->loss, grad));
-    return finish_constraints(ctx, gp, constraints, theta, c, grad ? J : NULL);
+    KR_TRY(check_finite(ctx, gp, "loss", out->loss, o->grad));
+    return finish_constraints(ctx, gp, constraints, theta, o->c, o->J);
+}
+
+/* On the held-out points of the draw that is due. */
+static kr_status evaluate_draw(struct kr_ctx *ctx, const struct kr_gp *gp,
+                               const struct kr_gp_constraints *constraints, const double *theta,
+                               bool variance, struct kr_evaluation *out, struct outputs *o,
+                               const struct kr_data_gradient *data)
+{
+    struct kr_gp view;
+    struct data_bar bar;
+    KR_TRY(kr_gp_subset(ctx, gp, &view));
+    if (!data)
+        return evaluate(ctx, &view, constraints, theta, variance, out, o);
+    KR_TRY(kr_data_bar_open(ctx, &view, data, &bar));
+    o->data = &bar;
+    KR_TRY(evaluate(ctx, &view, constraints, theta, variance, out, o));
+    return kr_data_bar_collect(ctx, gp, &view, &bar, data);
+}
+
+/* Within the request's time; whatever it took from the arena is given back. */
+static kr_status run(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_gp_constraints *constraints,
+                     const double *theta, bool variance, struct kr_evaluation *out, struct outputs o,
+                     const struct kr_data_gradient *data)
+{
+    const double seconds = gp->spec->solver.seconds, deadline = ctx->deadline;
+    const struct kr_mark mark = kr_mark(ctx);
+    if (seconds > 0 && (deadline == 0 || kr_seconds() + seconds < deadline))
+        ctx->deadline = kr_seconds() + seconds;
+    const kr_status status = evaluate_draw(ctx, gp, constraints, theta, variance, out, &o, data);
+    ctx->deadline = deadline;
+    kr_release(ctx, mark);
+    return status;
 }
 
 kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
@@ -160,21 +204,23 @@ kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
                                    bool variance, struct kr_evaluation *out, double *grad, double *c,
                                    double *J)
 {
-    const double seconds = gp->spec->solver.seconds, deadline = ctx->deadline;
-    const struct kr_mark mark = kr_mark(ctx);
-    if (seconds > 0 && (deadline == 0 || kr_seconds() + seconds < deadline))
-        ctx->deadline = kr_seconds() + seconds;
-    struct kr_gp view;
-    kr_status status = kr_gp_subset(ctx, gp, &view);
-    if (status == KR_OK)
-        status = evaluate(ctx, &view, constraints, theta, variance, out, grad, c, J);
-    ctx->deadline = deadline;
-    kr_release(ctx, mark);
-    return status;
+    const struct outputs o = {grad, c, grad ? J : NULL, NULL};
+    return run(ctx, gp, constraints, theta, variance, out, o, NULL);
 }
 
 kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
                             struct kr_evaluation *out, double *grad)
 {
-    return kr_objective_constrained(ctx, gp, &unconstrained, theta, variance, out, grad, NULL, NULL);
+    return run(ctx, gp, &unconstrained, theta, variance, out, (struct outputs){.grad = grad}, NULL);
+}
+
+kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                                     bool variance, struct kr_evaluation *out, double *grad,
+                                     const struct kr_data_gradient *data)
+{
+    const struct kr_standardize_spec *standardize = &gp->spec->model.standardize;
+    if (standardize->x || standardize->y)
+        return kr_fail(ctx, KR_INVALID, "/model/standardize",
+                       "must be off, x and y: derivatives by the data are those of data taken as it is");
+    return run(ctx, gp, &unconstrained, theta, variance, out, (struct outputs){.grad = grad}, data);
 }

@@ -17,6 +17,16 @@ struct head {
     double *grad; /* parameters; NULL = not wanted */
 };
 
+/*
+ * Adjoints of the data that the loss sees: inputs feature-major without gaps; NULL = not wanted. Those of the
+ * training rows are total. Those of held-out points are their share as held-out points, which with folds is a
+ * part of the former: there only clamped variances add to held_noise.
+ */
+struct data_bar {
+    double *x, *y, *noise;                /* n x d, n, n */
+    double *held_x, *held_y, *held_noise; /* m x d, m, m */
+};
+
 struct work {
     const struct kr_gp *gp;
     const double *theta;
@@ -31,6 +41,7 @@ struct work {
     bool loss_is_head;                                 /* the loss is heads[0]; else it is the evidence */
     size_t nheads;
     struct head *heads;
+    struct data_bar *data; /* of the loss; NULL = not wanted */
 };
 
 /*
@@ -50,6 +61,14 @@ kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evalu
 double kr_objective_noise(const struct work *w, size_t j);
 /* Moves the derivative of clamped variances to the noise they were set to. */
 void kr_objective_unclamp(struct work *w, struct head *head);
+/* Is it the loss, and are its derivatives by the data wanted? */
+static inline bool kr_objective_sees_data(const struct work *w, const struct head *head)
+{
+    return w->data && w->loss_is_head && head == w->heads;
+}
+/* data->noise += alpha diag(U V'), U and V n x columns: known variances stand on the diagonal of A. */
+void kr_objective_pull_diagonal(const struct work *w, size_t columns, const double *U, const double *V,
+                                double alpha);
 /* A lower bound of A's eigenvalues: the least noise of a training row. */
 double kr_objective_least_noise(const struct work *w);
 
@@ -57,6 +76,14 @@ double kr_objective_least_noise(const struct work *w);
  * wanted); solution holds alpha. */
 kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out,
                       double *grad) KR_MUST_CHECK;
+
+/* Zeros for what `wanted` needs of a gp, in the arena; and then *wanted from the adjoints of `view`, a draw
+ * of gp (or gp itself). NON_FINITE. */
+kr_status kr_data_bar_open(struct kr_ctx *ctx, const struct kr_gp *view,
+                           const struct kr_data_gradient *wanted, struct data_bar *out) KR_MUST_CHECK;
+kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_gp *view,
+                              const struct data_bar *bar,
+                              const struct kr_data_gradient *wanted) KR_MUST_CHECK;
 
 /* *out: the gp with the held-out points that its draw of objective.subset takes; in the arena. */
 kr_status kr_gp_subset(struct kr_ctx *ctx, const struct kr_gp *gp, struct kr_gp *out) KR_MUST_CHECK;

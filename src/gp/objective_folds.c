@@ -9,7 +9,13 @@
  *     C_bar = (p q' + q p')/2 - V diag(variance_bar_F) V,       u = -sum_F B_F p_F
  *     on A:  -u a' - sum_F B_F C_bar B_F'          on the mean's:  -u' dm  (mean_bar' dm cancels against y)
  *
- * and with the residuals r of a and R_F of B_F the loss is wrong by u'r + sum_F <B_F C_bar, R_F> to first
+ * The targets have u: what y_F adds to mu_F it takes from y_F - mu_F. As held-out points alone, with training
+ * rows that stay, points of F have the weights mean_bar_j a_-F' - 2 variance_bar_j s_j' on their covariances,
+ * where
+ *
+ *     a_-F = a - B_F V a_F,      [s_j ..] = E_F - B_F V       (zero in F: A_-F^-1 by the block inverse)
+ *
+ * With the residuals r of a and R_F of B_F the loss is wrong by u'r + sum_F <B_F C_bar, R_F> to first
  * order, less what |r_u||r|/s2 + sum_F |C_bar||R_F|^2/s2 bounds, r_u = -sum_F R_F p_F. Cost: one block solve
  * with 1 + m columns for m held-out points, sum k^3 flops, and pulls of n x (1 + m) pairs: 2 n^2 m flops a
  * head. Memory: 3 n (1 + m) + sum k^2 doubles. Sources: Rasmussen and Williams 2006, section 5.4.2, for
@@ -162,6 +168,58 @@ static kr_status weights(struct kr_ctx *ctx, const struct work *w, const struct 
     return KR_OK;
 }
 
+/* The weights of a fold's points as held-out points, on their covariances with all rows: columns of the
+ * residual block, whose first column is scratch. */
+static void held_out_weights(struct work *w, const struct head *head, const struct fold *f)
+{
+    const int n = (int)w->n, k = (int)f->k;
+    double *alpha = w->residual, *W = columns(w, w->residual, f);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, k, k, 1, columns(w, w->solution, f), n, f->V, k,
+                0, W, n);
+    memcpy(alpha, w->solution, w->n * sizeof *alpha);
+    for (size_t c = 0; c < f->k; c++)
+        cblas_daxpy(n, -w->solution[f->at[c]], W + c * w->n, 1, alpha, 1);
+    for (size_t c = 0; c < f->k; c++) {
+        const double m_bar = head->mean_bar[f->first + c],
+                     v_bar = head->needs_variance ? head->variance_bar[f->first + c] : 0;
+        for (size_t i = 0; i < w->n; i++)
+            W[c * w->n + i] = m_bar * alpha[i] + 2 * v_bar * W[c * w->n + i];
+        for (size_t l = 0; l < f->k; l++)
+            W[c * w->n + f->at[l]] = 0; /* the fold does not train for its own points */
+    }
+}
+
+/* Adjoints of the held-out inputs alone. */
+static kr_status pull_held_inputs(struct kr_ctx *ctx, struct work *w, const struct head *head)
+{
+    const struct kr_gp *gp = w->gp;
+    double *held_x = w->data->held_x;
+    struct kr_op cross;
+    EACH_FOLD(w, f)
+    held_out_weights(w, head, &f);
+    KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &cross));
+    KR_TRY(kr_op_kernel_pull_inputs_weights(ctx, &cross, w->residual + w->n, held_x, NULL));
+    if (head->needs_variance)
+        kr_kernel_diagonal_pull_x(gp->kernel, w->theta, &gp->validation.x, head->variance_bar, w->scratch,
+                                  held_x);
+    if (gp->mean->pull_x)
+        gp->mean->pull_x(w->theta + gp->mean_first, &gp->validation.x, head->mean_bar, held_x, w->m);
+    return KR_OK;
+}
+
+/* Of inputs, targets and known variances; U's first column is u. */
+static kr_status pull_data(struct kr_ctx *ctx, struct work *w, const struct head *head, const double *U)
+{
+    struct data_bar *data = w->data;
+    if (data->x)
+        KR_TRY(kr_op_kernel_pull_inputs(ctx, &w->A.gram, w->columns, U, w->solution, -1, data->x, NULL));
+    if (data->held_x)
+        KR_TRY(pull_held_inputs(ctx, w, head));
+    cblas_daxpy((int)w->n, 1, U, 1, data->y, 1);
+    kr_objective_pull_diagonal(w, w->columns, U, w->solution, -1);
+    return KR_OK;
+}
+
 static kr_status pull_head(struct kr_ctx *ctx, struct work *w, struct head *head, struct kr_evaluation *out)
 {
     const struct kr_gp *gp = w->gp;
@@ -177,8 +235,12 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, struct head *head
         out->value_bound = noise > 0 ? left_out / noise : NAN;
     }
     KR_TRY(kr_op_pull(ctx, &w->A.noisy, w->columns, U, w->solution, -1, head->grad));
+    if (kr_objective_sees_data(w, head))
+        KR_TRY(pull_data(ctx, w, head, U));
     cblas_dscal((int)w->n, -1, U, 1);
     gp->mean->pull(w->theta + gp->mean_first, &gp->train.x, U, head->grad + gp->mean_first);
+    if (kr_objective_sees_data(w, head) && w->data->x && gp->mean->pull_x)
+        gp->mean->pull_x(w->theta + gp->mean_first, &gp->train.x, U, w->data->x, w->n);
     return KR_OK;
 }
 

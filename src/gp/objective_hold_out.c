@@ -11,6 +11,7 @@
  *     on k(x*, x*):          variance_bar
  *     on s2:                 the trace of the first + sum(variance_bar)
  *     on the mean's:         mean_bar' dm(X*) - u' dm(X)
+ *     on y, y*, s*_j^2:      u, -mean_bar (the loss sees y* - mu), variance_bar
  *
  * Heads share A and S; where S is not at hand, u = A^-1 K*' mean_bar is one column a head of a block solve,
  * and a head of the mean alone has weights of rank one. Cost beyond the solves: one pull over the tiles of
@@ -124,8 +125,11 @@ static void estimate_error(const struct work *w, const double *u, double norm_u,
 static void pull_noise(struct work *w, struct head *head)
 {
     kr_objective_unclamp(w, head);
-    for (size_t j = 0; head->needs_variance && j < w->m; j++)
+    for (size_t j = 0; head->needs_variance && j < w->m; j++) {
         head->grad[w->gp->noise_index] += head->variance_bar[j];
+        if (kr_objective_sees_data(w, head))
+            w->data->held_noise[j] += head->variance_bar[j];
+    }
 }
 
 /*
@@ -153,6 +157,44 @@ static kr_status pull_variance(struct kr_ctx *ctx, struct work *w, const struct 
     return KR_OK;
 }
 
+/* Adjoints of the inputs: the same weights as for theta, by the points. */
+static kr_status pull_inputs(struct kr_ctx *ctx, struct work *w, const struct head *head, const double *u)
+{
+    const struct kr_gp *gp = w->gp;
+    struct data_bar *data = w->data;
+    if (head->needs_variance) {
+        if (data->x)
+            KR_TRY(kr_op_kernel_pull_inputs(ctx, &w->A.gram, w->columns, w->residual, w->solution, -1,
+                                            data->x, NULL));
+        KR_TRY(kr_op_kernel_pull_inputs_weights(ctx, &w->cross, w->B + w->n, data->held_x, data->x));
+        if (data->held_x)
+            kr_kernel_diagonal_pull_x(gp->kernel, w->theta, &gp->validation.x, head->variance_bar, w->scratch,
+                                      data->held_x);
+    } else {
+        if (data->x)
+            KR_TRY(kr_op_kernel_pull_inputs(ctx, &w->A.gram, 1, u, w->solution, -1, data->x, NULL));
+        KR_TRY(kr_op_kernel_pull_inputs(ctx, &w->cross, 1, head->mean_bar, w->solution, 1, data->held_x,
+                                        data->x));
+    }
+    if (data->held_x && gp->mean->pull_x)
+        gp->mean->pull_x(w->theta + gp->mean_first, &gp->validation.x, head->mean_bar, data->held_x, w->m);
+    return KR_OK;
+}
+
+/* Of inputs, targets and known variances; before u is turned. The loss sees y* - mu alone. */
+static kr_status pull_data(struct kr_ctx *ctx, struct work *w, const struct head *head, const double *u)
+{
+    struct data_bar *data = w->data;
+    KR_TRY(pull_inputs(ctx, w, head, u));
+    cblas_daxpy((int)w->n, 1, u, 1, data->y, 1);
+    cblas_daxpy((int)w->m, -1, head->mean_bar, 1, data->held_y, 1);
+    if (head->needs_variance)
+        kr_objective_pull_diagonal(w, w->columns, w->residual, w->solution, -1);
+    else
+        kr_objective_pull_diagonal(w, 1, u, w->solution, -1);
+    return KR_OK;
+}
+
 /* u is turned to -u. */
 static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head *head, double *u,
                            struct kr_solve_report *report)
@@ -165,9 +207,13 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head
         KR_TRY(kr_solve_pull(ctx, &w->A.solver, 1, w->solution, NULL, NULL, u, head->grad, report));
         KR_TRY(kr_op_pull(ctx, &w->cross, 1, head->mean_bar, w->solution, 1, head->grad));
     }
+    if (kr_objective_sees_data(w, head))
+        KR_TRY(pull_data(ctx, w, head, u));
     cblas_dscal((int)w->n, -1, u, 1);
     gp->mean->pull(mean_theta, &gp->validation.x, head->mean_bar, head->grad + gp->mean_first);
     gp->mean->pull(mean_theta, &gp->train.x, u, head->grad + gp->mean_first);
+    if (kr_objective_sees_data(w, head) && w->data->x && gp->mean->pull_x)
+        gp->mean->pull_x(mean_theta, &gp->train.x, u, w->data->x, w->n);
     return KR_OK;
 }
 

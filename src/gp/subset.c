@@ -75,5 +75,6 @@ kr_status kr_gp_subset(struct kr_ctx *ctx, const struct kr_gp *gp, struct kr_gp 
     } else {
         memcpy(index, order, count * sizeof *index);
     }
+    out->drawn = index;
     return gather(ctx, &gp->validation, count, index, &out->validation);
 }

@@ -194,6 +194,10 @@ START_TEST(adjoints_are_derivatives)
             check_adjoint(p, p->mean, p->mean_bar, "mean");
             if (p->type->needs_variance)
                 check_adjoint(p, p->variance, p->variance_bar, "variance");
+            double y_bar[MOST]; /* what derivatives by the data rely on */
+            for (size_t j = 0; j < m; j++)
+                y_bar[j] = -p->mean_bar[j];
+            check_adjoint(p, p->y, y_bar, "y");
         }
     }
     kr_ctx_fini(ctx);

@@ -351,6 +351,19 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
 kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                                const struct kr_points *x, const double *noise, bool observe, double *mean,
                                double *variance, struct kr_solve_report *report) KR_MUST_CHECK;
+/*
+ * Variance of each point and, unless NULL, the covariance of every two of them (x->n x x->n, both triangles,
+ * its diagonal that variance); noise as for kr_posterior_predict, on the diagonal only. *clamped (NULL = not
+ * asked) counts variances that fell below the noise and were set to it. With n rows and k points: k solves in
+ * blocks of 256, and for the covariance k^2/2 products more, n k^2 flops in tiles; 2 n 256 + k^2 doubles.
+ */
+kr_status kr_posterior_covariance(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                                  const struct kr_points *x, const double *noise, bool observe,
+                                  double *variance, double *covariance, size_t *clamped,
+                                  struct kr_solve_report *report) KR_MUST_CHECK;
+/* gradient[k * x->n + i] = d mean(x_i)/dx_ik, standardised units. O(n d) a point, nothing to solve. */
+kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                                const struct kr_points *x, double *gradient) KR_MUST_CHECK;
 /* Metrics of all held-out points, each predicted from the rows that train for it; all nine. Empty (NaN) where
  * nothing is held out. */
 kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,

@@ -1,8 +1,17 @@
-/* Predictions of a model: JSON in, JSON out. */
+/* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
 #include "engine/model.h"
 #include "wire/wire.h"
 
 #include <math.h>
+
+/* One request at work: its points standardised, its reply in the data's units. */
+struct predicting {
+    const struct kr_predict_request *request;
+    const struct kr_model *model;
+    struct kr_points x;
+    struct kr_solve_report report;
+    struct kr_predict_reply reply;
+};
 
 /* Rows in the data's units to standardised points. */
 static kr_status standardise(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_matrix *rows,
@@ -21,6 +30,41 @@ static kr_status standardise(struct kr_ctx *ctx, const struct kr_model *model, c
     return KR_OK;
 }
 
+/* What would be too large for a reply. */
+static kr_status check_size(struct kr_ctx *ctx, const struct kr_predict_request *request)
+{
+    const size_t n = request->x.rows;
+    if (request->covariance && n > KR_MOST_COVARIANCE_POINTS)
+        return kr_fail(ctx, KR_INVALID, "/covariance",
+                       "of %zu points has %zu numbers; wanted at most %d points at a time", n, n * n,
+                       KR_MOST_COVARIANCE_POINTS);
+    return KR_OK;
+}
+
+/* What became of `count` numbers, `each` of a point. */
+static kr_status check_finite(struct kr_ctx *ctx, size_t count, size_t each, const double *values,
+                              const char *what)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]))
+            return kr_fail(ctx, KR_NON_FINITE, kr_printf(ctx, "/x/%zu", i / each),
+                           "the %s at this point is not finite", what);
+    return KR_OK;
+}
+
+static kr_status predict_mean(struct kr_ctx *ctx, struct predicting *w)
+{
+    const struct kr_model_standardisation *scale = &w->model->document.standardization;
+    const size_t n = w->x.n;
+    double *mean;
+    KR_ALLOC(ctx, mean, n);
+    KR_TRY(kr_posterior_predict(ctx, &w->model->posterior, &w->x, NULL, false, mean, NULL, &w->report));
+    for (size_t i = 0; i < n; i++)
+        mean[i] = scale->y_mean + scale->y_sd * mean[i];
+    w->reply.mean = (struct kr_reals){n, mean};
+    return check_finite(ctx, n, 1, mean, "prediction");
+}
+
 static kr_status quantiles(struct kr_ctx *ctx, const struct kr_reals *levels, size_t n, const double *mean,
                            const double *variance, struct kr_matrix *out)
 {
@@ -33,36 +77,61 @@ static kr_status quantiles(struct kr_ctx *ctx, const struct kr_reals *levels, si
     return KR_OK;
 }
 
+static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
+{
+    const struct kr_predict_request *request = w->request;
+    const double y_sd = w->model->document.standardization.y_sd;
+    const size_t n = w->x.n;
+    double *variance, *covariance = NULL;
+    KR_ALLOC(ctx, variance, n);
+    if (request->covariance)
+        KR_ALLOC(ctx, covariance, n * n);
+    KR_TRY(kr_posterior_covariance(ctx, &w->model->posterior, &w->x, NULL, request->observation_noise,
+                                   variance, covariance, &w->reply.clamped_variances, &w->report));
+    KR_TRY(kr_require_converged(ctx, w->model->posterior.solver, &w->report));
+    for (size_t i = 0; i < n; i++)
+        variance[i] *= y_sd * y_sd;
+    KR_TRY(check_finite(ctx, n, 1, variance, "variance"));
+    if (request->variance)
+        w->reply.variance = (struct kr_reals){n, variance};
+    if (request->quantiles.count)
+        KR_TRY(quantiles(ctx, &request->quantiles, n, w->reply.mean.items, variance, &w->reply.quantiles));
+    if (!covariance)
+        return KR_OK;
+    for (size_t e = 0; e < n * n; e++)
+        covariance[e] *= y_sd * y_sd;
+    w->reply.covariance = (struct kr_matrix){n, n, covariance};
+    return check_finite(ctx, n * n, n, covariance, "covariance");
+}
+
+/* d mean/dx by rows: the chain rule through both standardisations. */
+static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
+{
+    const struct kr_model_standardisation *scale = &w->model->document.standardization;
+    const size_t n = w->x.n, d = w->x.d;
+    double *by_feature, *rows;
+    KR_ALLOC(ctx, by_feature, n * d);
+    KR_TRY(kr_posterior_gradient(ctx, &w->model->posterior, &w->x, by_feature));
+    for (size_t k = 0; k < d; k++)
+        for (size_t i = 0; i < n; i++)
+            by_feature[k * n + i] *= scale->y_sd / scale->x_sd.items[k];
+    KR_TRY(kr_transpose(ctx, d, n, by_feature, &rows));
+    w->reply.gradient = (struct kr_matrix){n, d, rows};
+    return check_finite(ctx, n * d, d, rows, "gradient");
+}
+
 static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *request,
                          const struct kr_model *model, json_t **reply)
 {
-    const size_t n = request->x.rows;
-    const double shift = model->document.standardization.y_mean, scale = model->document.standardization.y_sd;
-    struct kr_solve_report report = {0};
-    struct kr_predict_reply out = {0};
-    struct kr_points x;
-    double *mean, *variance = NULL;
-    KR_TRY(standardise(ctx, model, &request->x, &x));
-    KR_ALLOC(ctx, mean, n);
-    if (request->variance || request->quantiles.count)
-        KR_ALLOC(ctx, variance, n);
-    KR_TRY(kr_posterior_predict(ctx, &model->posterior, &x, NULL, request->observation_noise, mean, variance,
-                                &report));
-    KR_TRY(kr_require_converged(ctx, model->posterior.solver, &report));
-    for (size_t i = 0; i < n; i++) {
-        mean[i] = shift + scale * mean[i];
-        if (variance)
-            variance[i] *= scale * scale;
-        if (!isfinite(mean[i]) || (variance && !isfinite(variance[i])))
-            return kr_fail(ctx, KR_NON_FINITE, kr_printf(ctx, "/x/%zu", i),
-                           "the prediction at this point is not finite");
-    }
-    out.mean = (struct kr_reals){n, mean};
-    if (request->variance)
-        out.variance = (struct kr_reals){n, variance};
-    if (request->quantiles.count)
-        KR_TRY(quantiles(ctx, &request->quantiles, n, mean, variance, &out.quantiles));
-    *reply = kr_wire_write(&kr_predict_reply_schema, &out);
+    struct predicting w = {.request = request, .model = model};
+    KR_TRY(check_size(ctx, request));
+    KR_TRY(standardise(ctx, model, &request->x, &w.x));
+    KR_TRY(predict_mean(ctx, &w));
+    if (request->variance || request->quantiles.count || request->covariance)
+        KR_TRY(predict_variance(ctx, &w));
+    if (request->gradient)
+        KR_TRY(predict_gradient(ctx, &w));
+    *reply = kr_wire_write(&kr_predict_reply_schema, &w.reply);
     return *reply ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the reply");
 }
 

@@ -64,15 +64,26 @@ KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
       "predict the variance: one solve a point, where the mean alone is cheap")                              \
     F(S, REALS, quantiles, _, NULL, 0, 1, KR_OMIT | KR_OPEN_MIN | KR_OPEN_MAX,                               \
       "levels of predictive quantiles")                                                                      \
+    F(S, BOOL, covariance, _, "false", 0, 0, 0,                                                              \
+      "predict the covariance of every two of the points, 2000 at most")                                     \
+    F(S, BOOL, gradient, _, "false", 0, 0, 0, "differentiate the mean by the points")                        \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
       "of new observations; false: of the function without noise")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
+
+enum { KR_MOST_COVARIANCE_POINTS = 2000 /* their covariance has four million numbers */ };
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
     F(S, REALS, mean, _, NULL, -1e308, 1e308, 0, "one a point (target's units)")                             \
     F(S, REALS, variance, _, NULL, 0, 1e308, KR_OMIT, "one a point (target's units squared)")                \
     F(S, MATRIX, quantiles, _, NULL, -1e308, 1e308, KR_OMIT,                                                 \
-      "one row a point, one column a level asked for (target's units)")
+      "one row a point, one column a level asked for (target's units)")                                      \
+    F(S, MATRIX, covariance, _, NULL, -1e308, 1e308, KR_OMIT,                                                \
+      "of every two points (target's units squared); observation noise is on its diagonal")                  \
+    F(S, MATRIX, gradient, _, NULL, -1e308, 1e308, KR_OMIT,                                                  \
+      "of the mean: one row a point, one column a feature (target's units over the feature's)")              \
+    F(S, INT, clamped_variances, _, NULL, 1, 1e15, KR_OMIT,                                                  \
+      "variances that fell below the noise and were set to it; absent: none did")
 KR_DECLARE(kr_predict_reply, KR_PREDICT_REPLY_FIELDS);
 
 #endif

@@ -37,4 +37,8 @@ static void pull(const double *theta, const struct kr_points *x, const double *w
 
 extern const struct kr_mean_type kr_mean_constant;
 const struct kr_mean_type kr_mean_constant = {
-    {"constant", "m(x) = value", &kr_mean_constant_options_schema}, build, eval, pull, NULL};
+    .base = {"constant", "m(x) = value", &kr_mean_constant_options_schema},
+    .build = build,
+    .eval = eval,
+    .pull = pull,
+};

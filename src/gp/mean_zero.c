@@ -22,4 +22,5 @@ static void pull(const double *theta, const struct kr_points *x, const double *w
 }
 
 extern const struct kr_mean_type kr_mean_zero;
-const struct kr_mean_type kr_mean_zero = {{"zero", "m(x) = 0", NULL}, build, eval, pull, NULL};
+const struct kr_mean_type kr_mean_zero = {
+    .base = {"zero", "m(x) = 0", NULL}, .build = build, .eval = eval, .pull = pull};

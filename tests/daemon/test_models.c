@@ -125,6 +125,35 @@ START_TEST(predictions)
 }
 END_TEST
 
+START_TEST(joint_predictions)
+{
+    const char *id = tuned();
+    json_t *reply = predicted(id, json_of("{'x': [[0.1, 0.2], [0.15, 0.25], [0.9, 0.1]], 'covariance': true, "
+                                          "'gradient': true, 'observation_noise': false}"));
+    MEMBERS(reply, "mean", "variance", "covariance", "gradient");
+    ck_assert_uint_eq(count_at(reply, "/covariance"), 3);
+    ck_assert_uint_eq(count_at(reply, "/covariance/2"), 3);
+    ck_assert_uint_eq(count_at(reply, "/gradient"), 3);
+    ck_assert_uint_eq(count_at(reply, "/gradient/0"), 2);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_eq(number_at(reply, text("/covariance/%d/%d", i, i)),
+                            number_at(reply, text("/variance/%d", i)));
+        for (int j = 0; j < i; j++)
+            ck_assert_double_eq(number_at(reply, text("/covariance/%d/%d", i, j)),
+                                number_at(reply, text("/covariance/%d/%d", j, i)));
+    }
+    /* Along the gradient the mean rises as it says. */
+    json_t *there = predicted(id, json_of("{'x': [[0.1001, 0.2], [0.1, 0.2001]], 'variance': false}"));
+    for (int k = 0; k < 2; k++)
+        ck_assert_double_eq_tol(number_at(there, text("/mean/%d", k)) - number_at(reply, "/mean/0"),
+                                1e-4 * number_at(reply, text("/gradient/0/%d", k)), 1e-6);
+    json_t *many = json_of("{'x': [], 'covariance': true}");
+    for (int i = 0; i < 2001; i++)
+        json_array_append_new(at(many, "/x"), json_pack("[f, i]", 0.001 * i, 1));
+    is_problem(predict(id, many), 422, "invalid", "/covariance", "2001 points");
+}
+END_TEST
+
 /* A model of other units predicts the same in those units. */
 START_TEST(units)
 {
@@ -171,6 +200,8 @@ static const struct refused {
     {"{\"x\": [[1, 2]], \"quantiles\": 0.5}", 422, "invalid", "/quantiles"},
     {"{\"x\": [[1, 2]], \"variance\": 1}", 422, "invalid", "/variance"},
     {"{\"x\": [[1, 2]], \"observation_noise\": \"no\"}", 422, "invalid", "/observation_noise"},
+    {"{\"x\": [[1, 2]], \"covariance\": \"full\"}", 422, "invalid", "/covariance"},
+    {"{\"x\": [[1, 2]], \"gradient\": []}", 422, "invalid", "/gradient"},
     {"{\"x\": [[1, 2]], \"colour\": 1}", 422, "invalid", "/colour"},
 };
 
@@ -229,4 +260,5 @@ START_TEST(command_line)
 }
 END_TEST
 
-DAEMON_SUITE("models", document, list_and_delete, predictions, units, refused, command_line)
+DAEMON_SUITE("models", document, list_and_delete, predictions, joint_predictions, units, refused,
+             command_line)

@@ -165,6 +165,77 @@ static void compare_test(json_t *one)
     }
 }
 
+/* The model that a run without a step leaves. */
+static json_t *model_of(json_t *one)
+{
+    struct kr_emit emit = {ignore};
+    struct kr_source source = {0};
+    struct kr_data in;
+    json_t *request = keep(json_deep_copy(at(one, "request"))), *reply;
+    OK(kr_wire_read(ctx, &kr_data_schema, at(one, "data"), "", &in));
+    OK(kr_data_take(ctx, &in, "", &source.data));
+    json_object_set(request, "dataset", keep(json_string("inline")));
+    json_object_set(request, "optimizer", json_of("{'type': 'lbfgs', 'max_evaluations': 0}"));
+    json_object_set(request, "solver", json_of("{'rtol': 1e-13}"));
+    OK(kr_engine_tune(ctx, request, &source, NULL, NULL, &emit, &reply));
+    return at(keep(reply), "model");
+}
+
+/* Numbers in arrays, each to the largest of the whole. */
+static void compare_arrays(json_t *got, json_t *wanted, double scale, const char *name, const char *what)
+{
+    size_t i;
+    json_t *entry;
+    if (!json_is_array(wanted)) {
+        assert_close(json_number_value(got), json_number_value(wanted), scale, name, what, "a model");
+        return;
+    }
+    ck_assert_uint_eq(json_array_size(got), json_array_size(wanted));
+    json_array_foreach(wanted, i, entry) compare_arrays(json_array_get(got, i), entry, scale, name, what);
+}
+
+static double largest(json_t *wanted)
+{
+    double most = fabs(json_number_value(wanted));
+    size_t i;
+    json_t *entry;
+    json_array_foreach(wanted, i, entry) most = fmax(most, largest(entry));
+    return most;
+}
+
+static void compare_joint(json_t *one)
+{
+    const char *name = json_string_value(at(one, "name")), *key;
+    json_t *request = json_of("{'covariance': true, 'gradient': true, 'observation_noise': false}"), *reply,
+           *wanted, *covariance = at(at(one, "joint"), "covariance");
+    json_object_set(request, "x", at(one, "points"));
+    OK(kr_engine_predict(ctx, request, model_of(one), NULL, &reply));
+    keep(reply);
+    json_object_foreach(at(one, "joint"), key, wanted)
+        compare_arrays(at(reply, key), wanted, largest(wanted), name, key);
+    for (size_t i = 0; i < json_array_size(covariance); i++)
+        assert_close(json_number_value(json_array_get(at(reply, "variance"), i)),
+                     json_number_value(json_array_get(json_array_get(covariance, i), i)), largest(covariance),
+                     name, "variance", "a model");
+}
+
+START_TEST(models_predict_alike)
+{
+    json_t *one;
+    size_t i, compared = 0;
+    json_array_foreach(cases(), i, one)
+    {
+        if (!json_object_get(one, "joint"))
+            continue;
+        begin();
+        compare_joint(one);
+        end();
+        compared++;
+    }
+    ck_assert_uint_gt(compared, 20);
+}
+END_TEST
+
 START_TEST(test_rows_are_scored_alike)
 {
     json_t *one;
@@ -182,4 +253,15 @@ START_TEST(test_rows_are_scored_alike)
 }
 END_TEST
 
-SUITE("oracle", every_case_by_every_solver, every_kernel_mean_and_loss_has_a_case, test_rows_are_scored_alike)
+Suite *suite(void)
+{
+    Suite *made = suite_create("oracle");
+    TCase *tcase = tcase_create("oracle");
+    tcase_set_timeout(tcase, 60); /* on a busy machine */
+    tcase_add_test(tcase, every_case_by_every_solver);
+    tcase_add_test(tcase, every_kernel_mean_and_loss_has_a_case);
+    tcase_add_test(tcase, test_rows_are_scored_alike);
+    tcase_add_test(tcase, models_predict_alike);
+    suite_add_tcase(made, tcase);
+    return made;
+}

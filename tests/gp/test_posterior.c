@@ -1,10 +1,5 @@
 /* Predictions against the formulas of Rasmussen and Williams, worked out on stored matrices. */
-#include "specs.h"
-
-#include <cblas.h>
-
-extern void dposv_(const char *uplo, const int *n, const int *k, double *A, const int *lda, double *B,
-                   const int *ldb, int *info);
+#include "dense.h"
 
 enum { N = 50, NEW = 260 /* more than one block of predictions */ };
 
@@ -14,14 +9,12 @@ static struct kr_gp_spec spec;
 static struct kr_gp gp;
 static struct kr_points points;
 static double *noise; /* known variances at the new points */
-static double *scratch;
 
 static void setup(void)
 {
     ctx = &context;
     kr_ctx_init(ctx, 0);
     ctx->threads = 1;
-    scratch = kr_alloc(ctx, 8 * KR_TILE * KR_TILE, sizeof *scratch);
     data = small_data(ctx, N, true, 5);
     fresh = small_data(ctx, NEW, true, 6);
     points = (struct kr_points){NEW, FEATURES, NEW, fresh.x};
@@ -41,49 +34,14 @@ static void teardown(void)
     kr_ctx_fini(ctx);
 }
 
-static double covariance(const struct kr_points *x, size_t i, const struct kr_points *z, size_t j)
-{
-    double value;
-    struct kr_tile tile = {1, 1, x->x + i, z->x + j, x->ld, z->ld};
-    gp.kernel->type->eval(gp.kernel, gp.start, &tile, &value, scratch);
-    return value;
-}
-
-/* mean and variance, of new observations with the noise left out. */
-static void by_hand(const struct kr_part *part, const struct kr_points *x, double *mean, double *variance)
-{
-    ck_assert_uint_le(kr_kernel_scratch(gp.kernel), 8 * KR_TILE * KR_TILE);
-    const int n = (int)part->n, k = (int)x->n + 1;
-    int info;
-    double *A = kr_alloc(ctx, part->n * part->n, sizeof *A),
-           *S = kr_alloc(ctx, part->n * (size_t)k, sizeof *S);
-    double *cross = S + n; /* column 0: y - m; then k(X, x_j) */
-    for (size_t i = 0; i < part->n; i++) {
-        S[i] = part->y[i] - 0.3;
-        for (size_t j = 0; j < part->n; j++)
-            A[i + j * part->n] = covariance(&part->x, i, &part->x, j);
-        A[i + i * part->n] += gp.start[gp.noise_index] + (part->noise ? part->noise[i] : 0);
-        for (size_t j = 0; j < x->n; j++)
-            cross[i + j * part->n] = covariance(&part->x, i, x, j);
-    }
-    double *kept = kr_alloc(ctx, part->n * x->n, sizeof *kept);
-    memcpy(kept, cross, part->n * x->n * sizeof *kept);
-    dposv_("L", &n, &k, A, &n, S, &n, &info);
-    ck_assert_int_eq(info, 0);
-    for (size_t j = 0; j < x->n; j++) {
-        mean[j] = 0.3 + cblas_ddot(n, kept + j * part->n, 1, S, 1);
-        variance[j] = covariance(x, j, x, j) - cblas_ddot(n, kept + j * part->n, 1, cross + j * part->n, 1);
-    }
-}
-
 static void check_predictions(const struct kr_part *part, const char *solver)
 {
     struct kr_posterior posterior;
     struct kr_solve_report report = {0};
-    static double mean[NEW], variance[NEW], wanted_mean[NEW], wanted[NEW];
+    static double mean[NEW], variance[NEW], wanted_mean[NEW], wanted[NEW * NEW];
     const double s2 = gp.start[gp.noise_index];
     OK(kr_posterior_init(ctx, &gp, part, gp.start, &posterior, &report));
-    by_hand(part, &points, wanted_mean, wanted);
+    dense_posterior(ctx, &gp, part, 0.3, &points, wanted_mean, wanted);
     const size_t used = ctx->used;
     for (int observe = 0; observe < 2; observe++)
         for (int known = 0; known < 2; known++) {
@@ -91,8 +49,8 @@ static void check_predictions(const struct kr_part *part, const char *solver)
                                     &report));
             for (size_t j = 0; j < NEW; j++) {
                 CLOSE(mean[j], wanted_mean[j], 1, 1e-10, "%s, mean %zu", solver, j);
-                CLOSE(variance[j], wanted[j] + (observe ? s2 + (known ? noise[j] : 0) : 0), 1, 1e-10,
-                      "%s, variance %zu", solver, j);
+                CLOSE(variance[j], wanted[j + j * NEW] + (observe ? s2 + (known ? noise[j] : 0) : 0), 1,
+                      1e-10, "%s, variance %zu", solver, j);
             }
         }
     ck_assert(kr_solve_converged(&report));
@@ -187,6 +145,48 @@ START_TEST(a_solve_that_fails_is_said)
 }
 END_TEST
 
+struct line {
+    const struct kr_posterior *posterior;
+    double at[FEATURES];
+    size_t feature;
+};
+
+static double mean_along(void *self, double value)
+{
+    struct line line = *(struct line *)self;
+    struct kr_solve_report report = {0};
+    double mean;
+    line.at[line.feature] = value;
+    OK(kr_posterior_predict(ctx, line.posterior, &(struct kr_points){1, FEATURES, 1, line.at}, NULL, false,
+                            &mean, NULL, &report));
+    return mean;
+}
+
+/* By central differences of the mean, and the same bits for any number of threads. */
+START_TEST(gradients_are_derivatives_of_the_mean)
+{
+    struct kr_posterior posterior;
+    struct kr_solve_report report = {0};
+    static double got[NEW * FEATURES], again[NEW * FEATURES];
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    OK(kr_posterior_init(ctx, &gp, &gp.fit, gp.start, &posterior, &report));
+    const size_t used = ctx->used;
+    OK(kr_posterior_gradient(ctx, &posterior, &points, got));
+    ctx->threads = 3;
+    OK(kr_posterior_gradient(ctx, &posterior, &points, again));
+    ck_assert_uint_eq(ctx->used, used);
+    ck_assert_mem_eq(got, again, sizeof got);
+    for (size_t i = 0; i < NEW; i += 7)
+        for (size_t k = 0; k < FEATURES; k++) {
+            struct line line = {.posterior = &posterior, .feature = k};
+            for (size_t f = 0; f < FEATURES; f++)
+                line.at[f] = points.x[f * NEW + i];
+            CLOSE(got[k * NEW + i], derivative(mean_along, &line, line.at[k]), 1, 1e-8, "point %zu by %zu", i,
+                  k);
+        }
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *made = suite_create("posterior");
@@ -194,6 +194,7 @@ Suite *suite(void)
     tcase_set_timeout(tcase, 20); /* with a sanitizer */
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, predictions_are_the_formulas);
+    tcase_add_test(tcase, gradients_are_derivatives_of_the_mean);
     tcase_add_test(tcase, scores_are_metrics_of_predictions);
     tcase_add_test(tcase, the_objective_reports_the_same);
     tcase_add_test(tcase, without_noise_it_interpolates);

@@ -9,6 +9,8 @@ with kriged. A case is a body of POST /v1/gradients (`request`, to which `data` 
     gradients   d loss / d parameter by name, standardised (natural) values
     metrics     of the validation rows, conditioned on the training rows, the data's units
     test        where there are test rows: their metrics, conditioned on training and validation rows
+    joint       of mse cases, predictions at `points` conditioned on all rows but the test rows, the data's units, without
+                observation noise: mean, covariance, and the gradient of the mean by the points
 
 Run: apt-get install python3-mpmath; tests/oracle/oracle.py
 """
@@ -152,6 +154,7 @@ class Gp:
             columns = [self.scale([x[i][k] for i in self.fit]) for k in range(self.d)]
         self.x = [[(row[k] - columns[k][0]) / columns[k][1] for k in range(self.d)] for row in x]
         self.y = [(v - self.y_mean) / self.y_sd for v in y]
+        self.columns = columns
         self.known = [mpf(v) / self.y_sd**2 for v in data.get("noise_variance", [0] * n)]
 
         mean = self.model.get("mean", {"type": "zero"})
@@ -207,6 +210,28 @@ class Gp:
             explained = (cross.T * (inverse * cross))[0]
             out.append((m + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
         return out
+
+    def joint(self, points):
+        """Mean, covariance and the mean's gradient of the function (no noise) at points in the data's units."""
+        spec, theta, m = self.model["kernel"], self.start, self.start.get("mean.value", mpf(0))
+        k = lambda a, b, same=False: kernel(spec, "kernel", theta, a, b, same)
+        n = len(self.fit)
+        a = mp.matrix(n, n)
+        for i in range(n):
+            for j in range(n):
+                a[i, j] = k(self.x[self.fit[i]], self.x[self.fit[j]], i == j)
+            a[i, i] += theta["noise.variance"] + self.known[self.fit[i]]
+        alpha = mp.lu_solve(a, mp.matrix([self.y[i] - m for i in self.fit]))
+        scale = lambda p: [(mpf(v) - mean) / sd for v, (mean, sd) in zip(p, self.columns)]
+        mean_at = lambda p: self.y_mean + self.y_sd * (m + sum_over(k(scale(p), self.x[r]) * w for r, w in zip(self.fit, alpha)))
+        moved = lambda p, f, step: [mpf(v) + (step if g == f else 0) for g, v in enumerate(p)]
+        cross = [mp.matrix([k(scale(p), self.x[r]) for r in self.fit]) for p in points]
+        solved = [mp.lu_solve(a, c) for c in cross]
+        covariance = [[self.y_sd**2 * (k(scale(p), scale(q), i == j) - (cross[i].T * solved[j])[0])
+                       for j, q in enumerate(points)] for i, p in enumerate(points)]
+        gradient = [[(mean_at(moved(p, f, STEP)) - mean_at(moved(p, f, -STEP))) / (2 * STEP) for f in range(self.d)] for p in points]
+        lists = lambda rows: [[float(v) for v in row] for row in rows]
+        return {"mean": [float(mean_at(p)) for p in points], "covariance": lists(covariance), "gradient": lists(gradient)}
 
     def loss(self, theta):
         if self.loss_type == "evidence":
@@ -296,6 +321,12 @@ def scaled_data(seed):
     x = [[round(draw.uniform(-2, 2), 3), 0.5, round(draw.uniform(-1, 1), 3)] for _ in range(20)]
     y = [round(float(mp.cos(2 * a)) + 0.5 * c + draw.gauss(0, 0.1), 3) for a, _, c in x]
     return {"x": x, "y": y}
+
+
+def between(x):
+    """Three points among the rows x; the last one shares a value with row 3."""
+    mix = lambda a, b: [round(0.6 * u + 0.4 * v, 4) for u, v in zip(x[a], x[b])]
+    return [mix(0, 5), mix(11, 18), [x[3][0] + 0.125, x[3][1], mix(3, 10)[2]]]
 
 
 LEAVES = ["rbf", "matern12", "matern32", "matern52"]
@@ -401,6 +432,9 @@ def main():
         made["metrics"] = numbers(gp.metrics(gp.train, gp.predictions(gp.start))) if gp.splits[0][1] else {}
         if gp.test:
             made["test"] = numbers(gp.metrics(gp.fit, list(zip(gp.test, gp.predict(gp.start, gp.fit, gp.test)))))
+        if gp.loss_type == "mse":
+            made["points"] = between(made["data"]["x"])
+            made["joint"] = gp.joint(made["points"])
         cases.append(made)
 
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases.json")

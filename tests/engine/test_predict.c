@@ -1,0 +1,133 @@
+/* What predictions say of points: covariance, gradient, and only what is asked. */
+#include "fixture.h"
+
+static json_t *model;
+
+static json_t *ask(const char *json)
+{
+    json_t *reply = NULL;
+    OK(kr_engine_predict(ctx, json_of("%s", json), model, NULL, &reply));
+    return keep(reply);
+}
+
+static kr_status refused(json_t *request)
+{
+    json_t *reply = NULL;
+    const kr_status status = kr_engine_predict(ctx, request, model, NULL, &reply);
+    json_decref(reply);
+    return status;
+}
+
+static double item(json_t *reply, const char *name, size_t i)
+{
+    json_t *found = json_array_get(at(reply, name), i);
+    ck_assert_ptr_nonnull(found);
+    return json_number_value(found);
+}
+
+static double cell(json_t *reply, const char *name, size_t i, size_t j)
+{
+    json_t *found = json_array_get(json_array_get(at(reply, name), i), j);
+    ck_assert_ptr_nonnull(found);
+    return json_number_value(found);
+}
+
+static void make_model(void)
+{
+    model = at(tune(tune_request(PLAIN_MODEL, "")), "model");
+}
+
+#define POINTS "'x': [[2, 20, 200], [1.5, 7, 310], [1.6, 8, 300]]"
+
+START_TEST(covariance)
+{
+    make_model();
+    json_t *noisy = ask("{" POINTS ", 'covariance': true}"),
+           *smooth = ask("{" POINTS ", 'covariance': true, 'observation_noise': false}"),
+           *alone = ask("{" POINTS ", 'covariance': true, 'variance': false}");
+    const double sd = number(at(model, "standardization"), "y_sd"),
+                 noise = number(at(model, "noise"), "variance") * sd * sd;
+    ck_assert_uint_eq(json_object_size(noisy), 3);
+    ck_assert_uint_eq(json_object_size(alone), 2);
+    assert_same_json(at(noisy, "covariance"), at(alone, "covariance"));
+    ck_assert_uint_eq(json_array_size(at(noisy, "covariance")), 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_double_eq(cell(noisy, "covariance", i, i), item(noisy, "variance", i));
+        ck_assert_uint_eq(json_array_size(json_array_get(at(noisy, "covariance"), i)), 3);
+        for (size_t j = 0; j < 3; j++)
+            ck_assert_double_eq_tol(cell(noisy, "covariance", i, j) - cell(smooth, "covariance", i, j),
+                                    i == j ? noise : 0, 1e-12 * sd * sd);
+    }
+    ck_assert_double_gt(cell(smooth, "covariance", 1, 2), 0.5 * cell(smooth, "covariance", 1, 1));
+}
+END_TEST
+
+START_TEST(covariance_of_too_many_points_is_refused_with_the_number)
+{
+    make_model();
+    json_t *request = json_of("{'x': [], 'covariance': true}"), *x = at(request, "x");
+    for (int i = 0; i < 2001; i++)
+        json_array_append_new(x, json_pack("[i, i, i]", 1, 2, i));
+    REFUSED(refused(request), "/covariance");
+    OK(kr_engine_predict(ctx, json_of("{" POINTS "}"), model, NULL, &x));
+    keep(x);
+    (void)refused(request);
+    ck_assert_ptr_nonnull(strstr(ctx->error.detail, "2001"));
+    ck_assert_ptr_nonnull(strstr(ctx->error.detail, "2000"));
+}
+END_TEST
+
+/* In the data's units: by differences of the mean that the same request gives. */
+START_TEST(gradient)
+{
+    make_model();
+    json_t *reply = ask("{" POINTS ", 'gradient': true, 'variance': false}");
+    ck_assert_uint_eq(json_object_size(reply), 2);
+    ck_assert_uint_eq(json_array_size(at(reply, "gradient")), 3);
+    static const double steps[] = {1e-4, 1e-3, 1e-2};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < COLUMNS; k++) {
+            double mean[2];
+            for (int side = 0; side < 2; side++) {
+                json_t *moved = json_of("{" POINTS ", 'variance': false}"), *reply_there;
+                json_t *row = json_array_get(at(moved, "x"), i);
+                json_array_set_new(
+                    row, k,
+                    json_real(json_number_value(json_array_get(row, k)) + (side ? steps[k] : -steps[k])));
+                OK(kr_engine_predict(ctx, moved, model, NULL, &reply_there));
+                mean[side] = item(keep(reply_there), "mean", i);
+            }
+            const double wanted = (mean[1] - mean[0]) / (2 * steps[k]);
+            ck_assert_double_eq_tol(cell(reply, "gradient", i, k), wanted,
+                                    1e-5 * (fabs(wanted) + 1 / steps[k] / 1e4));
+        }
+}
+END_TEST
+
+/* Noise of nothing, at the rows themselves: rounding makes half of the variances negative. */
+START_TEST(clamped_variances_are_counted)
+{
+    model =
+        at(tune(tune_request("{'kernel': {'type': 'matern12'}, 'noise': {'variance': {'value': 0, 'fixed': "
+                             "true}}}",
+                             "")),
+           "model");
+    json_t *request = json_object(), *reply, *x = json_array();
+    keep(request);
+    for (size_t i = 0; i < ROWS; i++) {
+        const double *from = source.data.x + i;
+        json_array_append_new(x, json_pack("[f, f, f]", from[0], from[ROWS], from[2 * ROWS]));
+    }
+    json_object_set_new(request, "x", x);
+    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    const double clamped = number(keep(reply), "clamped_variances");
+    ck_assert(clamped >= 1 && clamped <= ROWS);
+    size_t zeros = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        zeros += item(reply, "variance", i) == 0;
+    ck_assert_uint_ge(zeros, (size_t)clamped);
+}
+END_TEST
+
+ENGINE_SUITE("predict", covariance, covariance_of_too_many_points_is_refused_with_the_number, gradient,
+             clamped_variances_are_counted)

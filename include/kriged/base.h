@@ -146,6 +146,7 @@ uint64_t kr_rng_next(struct kr_rng *rng);
 double kr_rng_uniform(struct kr_rng *rng);             /* in [0, 1), 53 bits */
 uint64_t kr_rng_below(struct kr_rng *rng, uint64_t n); /* in [0, n), unbiased; n > 0 */
 double kr_rng_normal(struct kr_rng *rng);              /* standard normal, by Box and Muller */
+double kr_rng_gamma(struct kr_rng *rng, double shape); /* Gamma(shape, scale 1), shape > 0 */
 void kr_rng_shuffle(struct kr_rng *rng, size_t n, size_t *items);
 
 #endif

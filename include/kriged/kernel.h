@@ -66,6 +66,18 @@ struct kr_kernel_parameter {
     double lower, upper; /* default bounds where the unit has none */
 };
 
+/* How a kernel is a sum of products of functions of one point, k(x, z) ~ phi(x)'phi(z) (features.h). */
+enum kr_feature_kind {
+    KR_FEATURES_NONE,
+    KR_FEATURES_SPECTRAL, /* parameters variance, lengthscale, ..: waves whose frequencies are a normal times
+                             `spectrum` over the lengthscale */
+    KR_FEATURES_WAVE,     /* parameters variance, period: one wave */
+    KR_FEATURES_CONSTANT, /* parameter variance */
+    KR_FEATURES_LINEAR,   /* parameter variance, of every feature */
+    KR_FEATURES_SUM,      /* those of its children */
+    KR_FEATURES_NOISE     /* no function of a point: noise */
+};
+
 struct kr_kernel_type {
     struct kr_type base;
     size_t nparameters;
@@ -84,6 +96,10 @@ struct kr_kernel_type {
      * derivative. NULL = it does not depend on x. */
     void (*pull_x)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W,
                    double *grad_x, size_t ld, double *scratch);
+    enum kr_feature_kind feature_kind;
+    /* SPECTRAL: a draw of the factor that makes a normal vector a frequency. It may depend on parameters
+     * after the lengthscale, which must be fixed then. */
+    double (*spectrum)(const struct kr_kernel *, const double *theta, struct kr_rng *);
 };
 
 struct kr_kernel {
@@ -109,6 +125,14 @@ extern const struct kr_registry kr_kernel_registry; /* rows are struct kr_kernel
 kr_status kr_kernel_build(struct kr_ctx *ctx, const struct kr_variant *spec, size_t d,
                           const char *const *feature_names, const char *pointer, const char *path,
                           struct kr_parameters *parameters, struct kr_kernel **out) KR_MUST_CHECK;
+
+/*
+ * A kernel without the white ones in its sums: *out (NULL when nothing else is there; `kernel` itself when
+ * there are none), and in `white` (arena) the places of their variances in theta. What they say of a function
+ * is that there is noise. INVALID, with a pointer, for white inside a product.
+ */
+kr_status kr_kernel_split(struct kr_ctx *ctx, const struct kr_kernel *kernel, const char *pointer,
+                          const struct kr_kernel **out, size_t *nwhite, size_t **white) KR_MUST_CHECK;
 
 /* Appends one parameter; a NULL name or pointer has failed earlier. */
 kr_status kr_parameters_add(struct kr_ctx *ctx, struct kr_parameters *parameters,

@@ -1,7 +1,7 @@
 /*
  * xoshiro256** 1.0 (D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators", 2018), state
- * filled by splitmix64. Integers in [0, n) by rejection, normals by Box and Muller: no tables, the same
- * numbers everywhere.
+ * filled by splitmix64. Integers in [0, n) and gammas by rejection, normals by Box and Muller: no tables, the
+ * same numbers everywhere.
  */
 #include "kriged/base.h"
 
@@ -58,6 +58,18 @@ double kr_rng_normal(struct kr_rng *rng)
 {
     double u = 1 - kr_rng_uniform(rng), v = kr_rng_uniform(rng);
     return sqrt(-2 * log(u)) * cos(2 * M_PI * v);
+}
+
+/* By rejection from a cube of a normal (Marsaglia and Tsang 2000); Gamma(a) is Gamma(a + 1) u^(1/a). */
+double kr_rng_gamma(struct kr_rng *rng, double shape)
+{
+    const double boost = shape < 1 ? pow(1 - kr_rng_uniform(rng), 1 / shape) : 1,
+                 d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3, c = 1 / sqrt(9 * d);
+    for (;;) {
+        const double x = kr_rng_normal(rng), t = 1 + c * x, v = t * t * t, u = 1 - kr_rng_uniform(rng);
+        if (v > 0 && log(u) < 0.5 * x * x + d * (1 - v + log(v)))
+            return boost * d * v;
+    }
 }
 
 void kr_rng_shuffle(struct kr_rng *rng, size_t n, size_t *items)

@@ -37,4 +37,5 @@ const struct kr_kernel_type kr_kernel_constant = {
     .kernels = -1,
     .eval = eval,
     .pull = pull,
+    .feature_kind = KR_FEATURES_CONSTANT,
 };

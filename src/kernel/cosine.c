@@ -60,4 +60,5 @@ const struct kr_kernel_type kr_kernel_cosine = {
     .eval = cosine_eval,
     .pull = cosine_pull,
     .pull_x = cosine_pull_x,
+    .feature_kind = KR_FEATURES_WAVE,
 };

@@ -57,4 +57,5 @@ const struct kr_kernel_type kr_kernel_linear = {
     .eval = linear_eval,
     .pull = linear_pull,
     .pull_x = linear_pull_x,
+    .feature_kind = KR_FEATURES_LINEAR,
 };

@@ -11,4 +11,11 @@ static inline __attribute__((always_inline)) void profile(double r2, double *g, 
     *slope = r > 0 ? -0.5 * *g / r : 0;
 }
 
+/* Student's t with 2 nu degrees of freedom: sqrt(nu/Gamma(nu)). */
+static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)
+{
+    (void)kernel, (void)theta;
+    return sqrt(0.5 / kr_rng_gamma(rng, 0.5));
+}
+
 KR_STATIONARY(matern12, "v exp(-r): continuous, nowhere differentiable paths");

@@ -9,4 +9,11 @@ static inline __attribute__((always_inline)) void profile(double r2, double *g, 
     *slope = -1.5 * e;
 }
 
+/* Student's t with 2 nu degrees of freedom: sqrt(nu/Gamma(nu)). */
+static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)
+{
+    (void)kernel, (void)theta;
+    return sqrt(1.5 / kr_rng_gamma(rng, 1.5));
+}
+
 KR_STATIONARY(matern32, "v (1 + sqrt(3) r) exp(-sqrt(3) r): once differentiable paths");

@@ -11,4 +11,11 @@ static inline __attribute__((always_inline)) void profile(double r2, double *g, 
     *slope = (-5.0 / 6) * (1 + a) * e;
 }
 
+/* Student's t with 2 nu degrees of freedom: sqrt(nu/Gamma(nu)). */
+static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)
+{
+    (void)kernel, (void)theta;
+    return sqrt(2.5 / kr_rng_gamma(rng, 2.5));
+}
+
 KR_STATIONARY(matern52, "v (1 + sqrt(5) r + 5 r^2/3) exp(-sqrt(5) r): twice differentiable paths");

@@ -46,6 +46,13 @@ KR_INLINE_MATH void profile_slopes(const struct kr_kernel *kernel, double s, dou
 
 KR_PAIRWISE(rational_quadratic)
 
+/* A gamma mixture of normals: k = E exp(-t r^2/2), t ~ Gamma(alpha)/alpha. alpha comes last in theta. */
+static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)
+{
+    const double alpha = theta[kernel->first + kernel->nparams - 1];
+    return sqrt(kr_rng_gamma(rng, alpha) / alpha);
+}
+
 const struct kr_kernel_type kr_kernel_rational_quadratic = {
     .base = {"rational_quadratic", "v (1 + r^2/(2 alpha))^-alpha: smooth, with many length scales at once",
              &kr_rational_quadratic_options_schema},
@@ -57,4 +64,6 @@ const struct kr_kernel_type kr_kernel_rational_quadratic = {
     .eval = rational_quadratic_eval,
     .pull = rational_quadratic_pull,
     .pull_x = rational_quadratic_pull_x,
+    .feature_kind = KR_FEATURES_SPECTRAL,
+    .spectrum = spectrum,
 };

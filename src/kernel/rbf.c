@@ -7,4 +7,11 @@ static inline __attribute__((always_inline)) void profile(double r2, double *g, 
     *slope = -0.5 * *g;
 }
 
+/* A normal itself. */
+static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)
+{
+    (void)kernel, (void)theta, (void)rng;
+    return 1;
+}
+
 KR_STATIONARY(rbf, "v exp(-r^2/2): infinitely smooth");

@@ -7,7 +7,11 @@
  *     static inline void profile(double r2, double *g, double *slope);    g(r^2) and dg/d(r^2), branch-free
  *
  * and then includes this file and writes KR_STATIONARY(name, doc): tiles, gradients, ARD, options and JSON
- * follow. Parameters: variance, lengthscale (one, or one a feature).
+ * follow. Parameters: variance, lengthscale (one, or one a feature). Before it come random features, by
+ *
+ *     static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng);
+ *
+ * a draw of s, so that s times a standard normal vector is distributed as the spectral density of g.
  *
  *     dk/dvariance = g,   dk/dl_k = -2 variance g'(r^2) (x_k - z_k)^2 / l_k^3,
  *     dk/dx_k = 2 variance g'(r^2) (x_k - z_k) / l_k^2
@@ -33,14 +37,6 @@
 KR_DECLARE(kr_stationary_options, KR_STATIONARY_FIELDS);
 
 extern const struct kr_kernel_parameter kr_stationary_parameters[2];
-
-/* Vector code for the machine at hand, chosen at load time by what it supports (arch= of a named processor
- * would fit that model only); the sanitisers run before that choice is possible. */
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define KR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define KR_CLONES
-#endif
 
 static inline __attribute__((always_inline)) void stationary_row(const struct kr_kernel *kernel,
                                                                  const double *lengths,
@@ -158,6 +154,8 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
         .eval = eval,                                                                                        \
         .pull = pull,                                                                                        \
         .pull_x = pull_x,                                                                                    \
+        .feature_kind = KR_FEATURES_SPECTRAL,                                                                \
+        .spectrum = spectrum,                                                                                \
     }
 
 #endif

@@ -48,4 +48,5 @@ const struct kr_kernel_type kr_kernel_sum = {
     .eval = eval,
     .pull = pull,
     .pull_x = pull_x,
+    .feature_kind = KR_FEATURES_SUM,
 };

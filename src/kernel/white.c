@@ -41,4 +41,5 @@ const struct kr_kernel_type kr_kernel_white = {
     .kernels = -1,
     .eval = eval,
     .pull = pull,
+    .feature_kind = KR_FEATURES_NOISE,
 };

@@ -94,5 +94,35 @@ START_TEST(a_shuffle_is_a_permutation)
 }
 END_TEST
 
-SUITE("rng", the_generator_is_xoshiro256_starstar, seeds_and_streams_differ,
+/* Mean and variance are the shape; E log x is its digamma, which sees the small values. */
+START_TEST(gamma_has_its_moments)
+{
+    static const double shapes[][2] = {{0.2, -5.2890398965921882955},
+                                       {0.5, -1.9635100260214234794},
+                                       {1.0, -0.57721566490153286061},
+                                       {2.5, 0.70315664064524318723},
+                                       {40, 3.6763273740349231764}};
+    enum { N = 200000 };
+    for (size_t c = 0; c < sizeof shapes / sizeof *shapes; c++) {
+        const double a = shapes[c][0];
+        double sum = 0, squares = 0, logs = 0;
+        struct kr_rng rng;
+        kr_rng_init(&rng, 8, c);
+        for (int i = 0; i < N; i++) {
+            const double x = kr_rng_gamma(&rng, a);
+            ck_assert(x > 0);
+            sum += x;
+            squares += (x - a) * (x - a);
+            logs += log(x);
+        }
+        ck_assert_msg(fabs(sum / N - a) < 4 * sqrt(a / N), "mean of %g: %g", a, sum / N);
+        ck_assert_msg(fabs(squares / N - a) < 4 * sqrt((2 * a * a + 6 * a) / N), "variance of %g: %g", a,
+                      squares / N);
+        ck_assert_msg(fabs(logs / N - shapes[c][1]) < 4 * sqrt((1 / (a * a) + 1 / a) / N), "log of %g: %g", a,
+                      logs / N);
+    }
+}
+END_TEST
+
+SUITE("rng", gamma_has_its_moments, the_generator_is_xoshiro256_starstar, seeds_and_streams_differ,
       uniform_and_normal_have_their_moments, below_covers_its_range, a_shuffle_is_a_permutation)

@@ -70,6 +70,8 @@ struct kr_registry {
     const struct kr_type *const *rows; /* NULL-terminated */
 };
 
+extern const struct kr_registry kr_prior_registry; /* what a PARAM may have as a prior: kriged/gp.h */
+
 struct kr_field {
     const char *name;
     enum kr_kind kind;
@@ -106,7 +108,8 @@ struct kr_param_value {
     double value;
     bool fixed;
     bool bounded;
-    double lower, upper; /* when bounded */
+    double lower, upper;     /* when bounded */
+    struct kr_variant prior; /* a row of kr_prior_registry; type NULL = none */
 };
 struct kr_param {
     size_t count; /* 1 for a number; the length of an array */
@@ -193,7 +196,7 @@ struct kr_values {
 #define KR_AUX_LIST(aux)      &aux##_schema
 #define KR_AUX_VARIANT(aux)   &aux##_registry
 #define KR_AUX_VARIANTS(aux)  &aux##_registry
-#define KR_AUX_PARAM(aux)     NULL
+#define KR_AUX_PARAM(aux)     &kr_prior_registry
 #define KR_AUX_FEATURES(aux)  NULL
 #define KR_AUX_INTS(aux)      NULL
 #define KR_AUX_REALS(aux)     NULL

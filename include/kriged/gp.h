@@ -24,6 +24,7 @@ extern const struct kr_registry kr_loss_registry;          /* rows are struct kr
 extern const struct kr_registry kr_validation_registry;    /* rows are struct kr_validation_type */
 extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
 extern const struct kr_registry kr_constraint_registry;    /* rows are struct kr_constraint_type */
+extern const struct kr_registry kr_prior_registry;         /* rows are struct kr_prior_type */
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
@@ -123,6 +124,15 @@ struct kr_constraint_type {
     kr_status (*check)(struct kr_ctx *, const void *options, const struct kr_gp *, const char *pointer);
 };
 
+/* A density of one hyperparameter, by its natural (standardised) value. */
+struct kr_prior_type {
+    struct kr_type base;
+    /* log p(value), normalised, and its derivative; -INFINITY where there is no density. */
+    double (*log_density)(const void *options, double value, double *slope);
+    /* The interval outside of which there is no density. */
+    void (*support)(const void *options, double *lower, double *upper);
+};
+
 /* What a validation chooses from, and how. */
 struct kr_rows {
     const struct kr_dataset *data;
@@ -213,10 +223,22 @@ kr_status kr_parameters_report(struct kr_ctx *ctx, const struct kr_gp *gp, const
 double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value);
 /*
  * Bounds of a parameter: as given, else by default for standardised data variance and noise [1e-4, 1e4],
- * lengthscale [1e-2, 1e4]; without standardisation these times the variance of the target, the standard
- * deviations of the features. A mean is unbounded.
+ * lengthscale and period [1e-2, 1e4]; without standardisation these times the variance of the target, the
+ * standard deviations of the features; alpha [1e-2, 1e3], offset [1e-4, 1e4]. A mean is unbounded. The ends
+ * of a prior (uniform) take the place of defaults, and narrow given bounds.
  */
 void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper);
+
+/* ---- priors ---- */
+
+bool kr_gp_has_priors(const struct kr_gp *gp);
+/*
+ * What priors add to the loss: minus the sum of the log densities of all hyperparameters that have one, over
+ * the number of held-out points (of the evidence: training rows). grad, when not NULL, += its derivative by
+ * the natural values of those that are not fixed. NON_FINITE where a prior has no density.
+ */
+kr_status kr_gp_penalty(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, double *value,
+                        double *grad) KR_MUST_CHECK;
 
 /* ---- constraints ---- */
 

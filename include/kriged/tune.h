@@ -1,6 +1,11 @@
 /*
  * tune: the loop that tunes hyperparameters. A spec goes in, events come out; no threads, files or sockets.
  *
+ * Minimised is loss + penalty (priors: kr_gp_penalty), or log(loss) + penalty where the loss is tuned by its
+ * logarithm: with errors of a scale that is fitted too, the log of a mean loss is 1/m times a negative log
+ * likelihood, up to a constant (absolute errors: Laplace's; squared ones: half of it), so priors weigh alike
+ * whatever the unit of the target.
+ *
  * With constraints the optimiser's steps go through the null-space filter (kriged/nullspace.h), and points
  * compare like this: until one is feasible (no |c_i| above projection.tolerance) the least violation is best,
  * then the lowest objective of the feasible ones. Steps along a curved constraint set leave it a little; so
@@ -37,12 +42,15 @@ extern const char *const kr_tune_stop_names[];
     F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser so far")                       \
     F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start, from 1")                                    \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
+    F(S, REAL, penalty, _, NULL, -1e308, 1e308, KR_OMIT,                                                     \
+      "what priors add here to what is minimised, where there are any")                                      \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \
-      "lowest loss so far; with constraints of the feasible points, before there is one that of the least "  \
-      "violation")                                                                                           \
+      "lowest loss so far, with priors that of the lowest sum with the penalty; with constraints of the "    \
+      "feasible points, before there is one that of the least violation")                                    \
     F(S, REAL, gradient_norm, _, NULL, 0, 1e308, KR_NULL,                                                    \
-      "largest entry of the gradient of what is minimised (mse: its logarithm) by the log-parameters, "      \
-      "projected to the bounds and the constraints")                                                         \
+      "largest entry of the gradient of what is minimised (loss or, of mse, mae, huber, crps and pinball, "  \
+      "its logarithm, plus the penalty) by the log-parameters, projected to the bounds and the "             \
+      "constraints")                                                                                         \
     F(S, VALUES, constraints, _, NULL, 0, 0, KR_OMIT,                                                        \
       "how far each constraint is from being met here, by its type, or type[i] where a type comes twice")    \
     F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT, "the largest of these, without sign")       \
@@ -92,7 +100,9 @@ KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
 #define KR_TUNE_RESULT_FIELDS(F, S)                                                                          \
     F(S, CHOICE, stop, kr_tune_stop, "none", 0, 0, 0, "which rule ended the run")                            \
     F(S, TEXT, stop_detail, _, NULL, 0, 0, 0, "in words, with what to try")                                  \
-    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss: that of the parameters below")      \
+    F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \
+      "lowest loss, with priors that of the lowest sum with the penalty: that of the parameters below")      \
+    F(S, REAL, penalty, _, NULL, -1e308, 1e308, KR_OMIT, "of priors, at these parameters")                   \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "hyperparameters at the lowest loss")         \
     F(S, VALUES, constraints, _, NULL, 0, 0, KR_OMIT, "as in the step events, at these parameters")          \
     F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT,                                             \

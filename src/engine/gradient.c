@@ -28,14 +28,16 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gradient_request *
     const bool all = request->metrics == 1;
     struct kr_evaluation evaluation;
     struct kr_gp gp;
-    double *grad;
+    double *grad, penalty;
     kr_session_limits(ctx, &spec.solver);
     KR_TRY(kr_gp_init(ctx, &spec, data, &gp));
     KR_TRY(kr_objective_fits(ctx, &gp, all, 0));
     KR_ALLOC(ctx, grad, gp.parameters.count);
     KR_TRY(kr_objective_eval(ctx, &gp, gp.start, all, &evaluation, grad));
     KR_TRY(kr_require_converged(ctx, &spec.solver, &evaluation.solver));
+    KR_TRY(kr_gp_penalty(ctx, &gp, gp.start, &penalty, NULL));
     struct kr_gradient_reply out = {.loss = evaluation.loss,
+                                    .penalty = penalty,
                                     .value_error = evaluation.value_error,
                                     .value_bound = evaluation.value_bound,
                                     .metrics = evaluation.metrics,

@@ -36,7 +36,10 @@ KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
     F(S, REAL, value_bound, _, NULL, 0, 1e308, KR_NULL,                                                      \
       "bound on what that estimate leaves out, to first order in the errors of the predictions; null "       \
       "without noise")                                                                                       \
-    F(S, REAL, penalty, _, "0", -1e308, 1e308, 0, "what priors add to the loss")                             \
+    F(S, REAL, penalty, _, "0", -1e308, 1e308, 0,                                                            \
+      "what priors add to the loss (not in it, nor in the gradient): minus the sum of their log densities, " \
+      "over "                                                                                                \
+      "the number of held-out points, of the evidence that of training rows")                                \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "every hyperparameter with its gradient")     \
     F(S, OBJECT, metrics, kr_metrics, NULL, 0, 0, 0, "scores of the validation rows (target's units)")       \
     F(S, INT, clamped_variances, _, "0", 0, 1e15, 0,                                                         \

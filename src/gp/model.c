@@ -101,8 +101,10 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     KR_TRY(out->mean->build(ctx, model->mean.options, data->d, "/model/mean", "mean", &out->parameters));
     KR_TRY(add_noise(ctx, &model->noise.variance, out));
     KR_ALLOC(ctx, out->start, out->parameters.count);
-    for (size_t p = 0; p < out->parameters.count; p++)
+    for (size_t p = 0; p < out->parameters.count; p++) {
         out->start[p] = out->parameters.items[p].spec.value;
+        KR_TRY(kr_parameter_check_prior(ctx, &out->parameters.items[p]));
+    }
     return KR_OK;
 }
 
@@ -129,14 +131,9 @@ double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double valu
     return value * sd;
 }
 
-void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper)
+static void default_bounds(const struct kr_gp *gp, const struct kr_parameter *parameter, double *lower,
+                           double *upper)
 {
-    const struct kr_parameter *parameter = &gp->parameters.items[index];
-    if (parameter->spec.bounded) {
-        *lower = parameter->spec.lower;
-        *upper = parameter->spec.upper;
-        return;
-    }
     *lower = parameter->upper > 0 ? parameter->lower : -INFINITY;
     *upper = parameter->upper > 0 ? parameter->upper : INFINITY;
     if (parameter->unit == KR_UNIT_VARIANCE) {
@@ -152,4 +149,16 @@ void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, do
         *lower = 1e-2 * least;
         *upper = 1e4 * most;
     }
+}
+
+void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper)
+{
+    const struct kr_parameter *parameter = &gp->parameters.items[index];
+    if (parameter->spec.bounded) {
+        *lower = parameter->spec.lower;
+        *upper = parameter->spec.upper;
+    } else {
+        default_bounds(gp, parameter, lower, upper);
+    }
+    kr_parameter_follow_prior(parameter, lower, upper);
 }

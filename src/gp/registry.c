@@ -5,19 +5,23 @@
 #define KR_LOSS(name)       extern const struct kr_loss_type kr_loss_##name;
 #define KR_VALIDATION(name) extern const struct kr_validation_type kr_validation_##name;
 #define KR_CONSTRAINT(name) extern const struct kr_constraint_type kr_constraint_##name;
+#define KR_PRIOR(name)      extern const struct kr_prior_type kr_prior_##name;
 #include "gp/constraints.def"
 #include "gp/losses.def"
 #include "gp/means.def"
+#include "gp/priors.def"
 #include "gp/validations.def"
 #undef KR_MEAN
 #undef KR_LOSS
 #undef KR_VALIDATION
 #undef KR_CONSTRAINT
+#undef KR_PRIOR
 
 #define KR_MEAN(name)       &kr_mean_##name.base,
 #define KR_LOSS(name)       &kr_loss_##name.base,
 #define KR_VALIDATION(name) &kr_validation_##name.base,
 #define KR_CONSTRAINT(name) &kr_constraint_##name.base,
+#define KR_PRIOR(name)      &kr_prior_##name.base,
 static const struct kr_type *const means[] = {
 #include "gp/means.def"
     NULL};
@@ -32,6 +36,10 @@ static const struct kr_type *const constraints[] = {
 #include "gp/constraints.def"
     NULL};
 
+static const struct kr_type *const priors[] = {
+#include "gp/priors.def"
+    NULL};
+
 static const struct kr_type exact = {"exact",
                                      "the full covariance matrix, stored or matrix-free by the solver", NULL};
 static const struct kr_type *const approximations[] = {&exact, NULL};
@@ -40,6 +48,7 @@ const struct kr_registry kr_mean_registry = {"mean", means};
 const struct kr_registry kr_loss_registry = {"loss", losses};
 const struct kr_registry kr_validation_registry = {"validation", validations};
 const struct kr_registry kr_constraint_registry = {"constraint", constraints};
+const struct kr_registry kr_prior_registry = {"prior", priors};
 const struct kr_registry kr_approximation_registry = {"approximation", approximations};
 
 KR_DEFINE(kr_noise_spec, KR_NOISE_FIELDS, "observation noise");

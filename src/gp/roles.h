@@ -1,4 +1,4 @@
-/* Which rows train, validate and test. */
+/* Which rows train, validate and test; priors, where a gp is made. */
 #ifndef GP_ROLES_H
 #define GP_ROLES_H
 
@@ -16,6 +16,11 @@ struct roles {
 
 kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                       struct roles *out) KR_MUST_CHECK;
+
+/* INVALID for a prior that has no room, or no density at the start. */
+kr_status kr_parameter_check_prior(struct kr_ctx *ctx, const struct kr_parameter *parameter) KR_MUST_CHECK;
+/* Bounds, narrowed or set by the ends of the prior. */
+void kr_parameter_follow_prior(const struct kr_parameter *parameter, double *lower, double *upper);
 
 /* The groups (data->n) that a seeded split keeps whole, `groups` of the request included. */
 kr_status kr_rows_grouped(struct kr_ctx *ctx, const struct kr_rows *rows, const struct kr_groups *groups,

@@ -97,9 +97,13 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
         kr_run_warn_bounds(run);
         kr_run_warn_infeasible(run);
     }
+    double penalty = NAN;
+    if (kr_gp_has_priors(run->gp))
+        KR_TRY(kr_gp_penalty(run->ctx, run->gp, best, &penalty, NULL));
     *out = (struct kr_tune_result){.stop = (int)c[STOP],
                                    .stop_detail = stop_detail(run),
                                    .best_loss = c[BEST_LOSS],
+                                   .penalty = penalty,
                                    .constraints = {run->m, run->c_names, run->best_c},
                                    .constraint_violation = run->m ? c[BEST_VIOLATION] : NAN,
                                    .evaluations = (size_t)c[EVALUATIONS]};

@@ -33,6 +33,7 @@ struct run {
     size_t n, *index;              /* free coordinates and their places in theta */
     double *lower, *upper, *z, *g; /* n */
     double *theta, *gradient;      /* parameters */
+    double penalty, *slopes;       /* of priors, and its gradient: parameters */
     const char **names;
     const struct kr_gp_constraints *constraints;
     struct kr_nullspace_options projection;

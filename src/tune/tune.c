@@ -111,6 +111,7 @@ static kr_status allocate(struct run *run)
     KR_ALLOC(ctx, run->g, run->n);
     KR_ALLOC(ctx, run->theta, parameters->count);
     KR_ALLOC(ctx, run->gradient, parameters->count);
+    KR_ALLOC(ctx, run->slopes, parameters->count);
     KR_TRY(allocate_constraints(run));
     const size_t n = run->n, m = run->m;
     run->size = HEAD + n + parameters->count + m + (m ? n + m + m * n : 0) +
@@ -182,21 +183,25 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
         gp.draw = (uint64_t)run->checkpoint[EVALUATIONS];
     kr_status status = kr_objective_constrained(ctx, &gp, run->constraints, run->theta, false, evaluation,
                                                 run->gradient, run->c, run->rows);
+    memset(run->slopes, 0, gp.parameters.count * sizeof *run->slopes);
+    if (status == KR_OK)
+        status = kr_gp_penalty(ctx, run->gp, run->theta, &run->penalty, run->slopes);
     if (status != KR_OK) {
         if (!trial_failed(status) || run->checkpoint[EVALUATIONS] == 0)
             return status;
         warn_trial(run);
         kr_ctx_clear_error(ctx);
-        evaluation->loss = NAN;
+        evaluation->loss = run->penalty = NAN;
         *objective = INFINITY;
         return KR_OK;
     }
     const double scale = run->by_logarithm ? 1 / evaluation->loss : 1;
-    *objective = run->by_logarithm ? log(evaluation->loss) : evaluation->loss;
+    *objective = (run->by_logarithm ? log(evaluation->loss) : evaluation->loss) + run->penalty;
     for (size_t i = 0; i < run->n; i++) {
         const size_t p = run->index[i];
-        run->g[i] = scale * kr_coordinate_gradient(run->gp->parameters.items[p].positive, run->theta[p],
-                                                   run->gradient[p]);
+        const bool positive = run->gp->parameters.items[p].positive;
+        run->g[i] = scale * kr_coordinate_gradient(positive, run->theta[p], run->gradient[p]) +
+                    kr_coordinate_gradient(positive, run->theta[p], run->slopes[p]);
     }
     if (!kr_solve_converged(&evaluation->solver) && !((int)run->checkpoint[WARNED] & WARNED_CONVERGENCE)) {
         run->checkpoint[WARNED] = (int)run->checkpoint[WARNED] | WARNED_CONVERGENCE;
@@ -261,6 +266,7 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
         .iteration = (size_t)run->state[0],
         .restart = 1,
         .loss = evaluation->loss,
+        .penalty = kr_gp_has_priors(run->gp) ? run->penalty : NAN,
         .best_loss = c[BEST_LOSS],
         .gradient_norm = norm,
         .constraints = {known ? run->m : 0, run->c_names, run->c},

@@ -57,6 +57,10 @@ kr_status wire_read_groups(struct kr_ctx *ctx, const struct kr_field *field, jso
 kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                           const struct wire_path *path, void *out) KR_MUST_CHECK;
 
+/* {"type": name, ...options} of a registry that does not nest. */
+kr_status wire_read_variant(struct kr_ctx *ctx, const struct kr_registry *registry, json_t *json,
+                            const struct wire_path *path, struct kr_variant *out) KR_MUST_CHECK;
+
 /* The shortest decimal text that reads back as the same bits, whatever the locale; "5", not "5.0". */
 enum { WIRE_NUMBER_TEXT = 40 };
 size_t wire_number_text(double value, char out[WIRE_NUMBER_TEXT]);

@@ -154,6 +154,13 @@ static kr_status read_variant(const struct wire_reader *r, const struct kr_regis
                         : r->ctx->error.status;
 }
 
+kr_status wire_read_variant(struct kr_ctx *ctx, const struct kr_registry *registry, json_t *json,
+                            const struct wire_path *path, struct kr_variant *out)
+{
+    const struct wire_reader reader = {ctx, 0};
+    return read_variant(&reader, registry, json, path, out);
+}
+
 /* The enclosing object holds the options; its names have been checked. */
 static kr_status read_inline(const struct wire_reader *r, const struct kr_field *field, json_t *object,
                              const struct wire_path *path, struct kr_variant *out)

@@ -1,6 +1,6 @@
 /*
- * Hyperparameters: a number, an array, or {"value", "fixed", "bounds"}, each in the range of its row; and the
- * features that a kernel sees.
+ * Hyperparameters: a number, an array, or {"value", "fixed", "bounds", "prior"}, each in the range of its
+ * row; and the features that a kernel sees.
  */
 #include "wire/impl.h"
 
@@ -39,29 +39,47 @@ static kr_status check_inside(struct kr_ctx *ctx, const struct wire_path *path,
     return wire_refuse(ctx, path, "must lie within its bounds [%s, %s], got %s", low, high, got);
 }
 
-static kr_status read_detailed(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
-                               const struct wire_path *path, struct kr_param_value *out)
+static kr_status check_members(struct kr_ctx *ctx, json_t *json, const struct wire_path *path)
 {
-    const struct wire_path value = {path, "value", 0}, fixed = {path, "fixed", 0},
-                           bounds = {path, "bounds", 0};
+    static const char *const known[] = {"value", "fixed", "bounds", "prior"};
     const char *name;
     json_t *member;
     json_object_foreach(json, name, member)
     {
         const struct wire_path at = {path, name, 0};
-        if (strcmp(name, "value") != 0 && strcmp(name, "fixed") != 0 && strcmp(name, "bounds") != 0)
-            return wire_refuse(ctx, &at, "is not known here; known are: value, fixed, bounds");
+        bool found = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            found |= strcmp(name, known[i]) == 0;
+        if (!found)
+            return wire_refuse(ctx, &at, "is not known here; known are: value, fixed, bounds, prior");
     }
-    if (!(member = json_object_get(json, "value")))
+    return KR_OK;
+}
+
+/* null stands for a member that is absent. */
+static json_t *given(const json_t *json, const char *name)
+{
+    json_t *member = json_object_get(json, name);
+    return json_is_null(member) ? NULL : member;
+}
+
+static kr_status read_detailed(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                               const struct wire_path *path, struct kr_param_value *out)
+{
+    const struct wire_path value = {path, "value", 0}, fixed = {path, "fixed", 0},
+                           bounds = {path, "bounds", 0}, prior = {path, "prior", 0};
+    json_t *member = json_object_get(json, "value");
+    KR_TRY(check_members(ctx, json, path));
+    if (!member)
         return wire_refuse(ctx, &value, "is required");
     KR_TRY(wire_read_real(ctx, field, member, &value, &out->value));
-    member = json_object_get(json, "fixed");
-    if (member && !json_is_null(member) && !json_is_boolean(member))
+    if ((member = given(json, "fixed")) && !json_is_boolean(member))
         return wire_refuse_type(ctx, &fixed, "true or false", member);
-    out->fixed = member && json_is_true(member);
-    member = json_object_get(json, "bounds");
-    if (member && !json_is_null(member))
+    out->fixed = json_is_true(member);
+    if ((member = given(json, "bounds")))
         KR_TRY(read_bounds(ctx, field, member, &bounds, out));
+    if ((member = given(json, "prior")))
+        KR_TRY(wire_read_variant(ctx, field->aux, member, &prior, &out->prior));
     return check_inside(ctx, &value, out);
 }
 

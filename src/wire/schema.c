@@ -71,16 +71,18 @@ static json_t *closed(json_t *properties, json_t *required, const char *closing)
     return json;
 }
 
+static json_t *variant(const struct kr_registry *registry, json_t *definitions);
+
 /* ---- hyperparameters ---- */
 
-static json_t *detailed_parameter(const struct kr_field *field)
+static json_t *detailed_parameter(const struct kr_field *field, json_t *definitions)
 {
     json_t *bounds = array_of(number(field, false), 2);
     wire_put(bounds, "maxItems", json_integer(2));
     wire_put(bounds, "description", json_string("[lower, upper]"));
     json_t *fixed = json_pack("{s:s, s:b, s:s}", "type", "boolean", "default", 0, "description", "not tuned");
-    json_t *properties =
-        json_pack("{s:o, s:o, s:o}", "value", number(field, false), "fixed", fixed, "bounds", bounds);
+    json_t *properties = json_pack("{s:o, s:o, s:o, s:o}", "value", number(field, false), "fixed", fixed,
+                                   "bounds", bounds, "prior", variant(field->aux, definitions));
     return closed(properties, json_pack("[s]", "value"), "additionalProperties");
 }
 
@@ -98,10 +100,11 @@ static json_t *parameter(const struct kr_field *field, json_t *definitions)
             *to++ = *from;
     *to = 0;
     if (!json_object_get(definitions, name)) {
-        json_t *entry = json_pack("{s:[o, o]}", "oneOf", number(field, false), detailed_parameter(field));
+        json_t *entry =
+            json_pack("{s:[o, o]}", "oneOf", number(field, false), detailed_parameter(field, definitions));
         json_t *json = json_pack(
             "{s:[o, o, o], s:s}", "oneOf", number(field, false), array_of(entry, 1),
-            detailed_parameter(field), "description",
+            detailed_parameter(field, definitions), "description",
             "A hyperparameter: a number, one entry a feature, or a value with what is known about it");
         wire_put(definitions, name, json);
     }

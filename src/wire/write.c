@@ -77,7 +77,7 @@ json_t *kr_wire_write_variant(const struct kr_variant *variant)
 
 static json_t *write_param_value(const struct kr_param_value *value)
 {
-    if (!value->fixed && !value->bounded)
+    if (!value->fixed && !value->bounded && !value->prior.type)
         return kr_json_real(value->value);
     json_t *object = json_object();
     bool done = object && wire_put(object, "value", kr_json_real(value->value)) &&
@@ -85,6 +85,8 @@ static json_t *write_param_value(const struct kr_param_value *value)
     if (value->bounded)
         done = done && wire_put(object, "bounds",
                                 json_pack("[o, o]", kr_json_real(value->lower), kr_json_real(value->upper)));
+    if (value->prior.type)
+        done = done && wire_put(object, "prior", kr_wire_write_variant(&value->prior));
     return filled(object, done);
 }
 

@@ -59,6 +59,35 @@ START_TEST(gradients_refuse_with_a_pointer)
 }
 END_TEST
 
+START_TEST(priors_are_told_apart_from_the_loss)
+{
+    static const char with[] =
+        "{'data': {" THREE "}, 'model': {'kernel': {'type': 'rbf', 'lengthscale': {'value': 2, 'prior': "
+                           "{'type': 'normal', 'mean': 1, "
+        "'sd': 0.5}}}}, 'objective': {'loss': 'nlpd', 'validation': {'type': 'rows', 'rows': [0]}}}",
+                      without[] = "{'data': {" THREE
+                                  "}, 'model': {'kernel': {'type': 'rbf', 'lengthscale': 2}}, 'objective': "
+                                  "{'loss': 'nlpd', 'validation': {'type': 'rows', 'rows': [0]}}}";
+    json_t *a, *b;
+    OK(kr_engine_gradient(ctx, json_of("%s", with), NULL, &a));
+    OK(kr_engine_gradient(ctx, json_of("%s", without), NULL, &b));
+    keep(a), keep(b);
+    ck_assert_double_eq_tol(number(a, "penalty"), 2 + log(0.5) + 0.5 * log(2 * M_PI), 1e-14);
+    ck_assert_double_eq(number(b, "penalty"), 0);
+    ck_assert_double_eq(number(a, "loss"), number(b, "loss"));
+    assert_same_json(at(a, "parameters"), at(b, "parameters"));
+    const json_t *shown = at(at(at(at(a, "request"), "model"), "kernel"), "lengthscale");
+    ck_assert_str_eq(text_of(shown),
+                     "{\"value\":2.0,\"fixed\":false,\"prior\":{\"type\":\"normal\",\"mean\":1.0,"
+                     "\"sd\":0.5}}");
+    REFUSED(
+        gradient(
+            "{'data': {" THREE "}, 'model': {'kernel': {'type': 'rbf'}, 'noise': {'variance': {'value': 1, "
+            "'prior': {'type': 'uniform', 'lower': 2, 'upper': 3}}}}, 'objective': {'loss': 'evidence'}}"),
+        "/model/noise/variance");
+}
+END_TEST
+
 START_TEST(a_check_says_what_a_run_would_do)
 {
     json_t *reply, *model;
@@ -267,8 +296,8 @@ START_TEST(a_prediction_says_what_was_asked_for)
 END_TEST
 
 ENGINE_SUITE("engine", a_gradient_of_stored_data_is_that_of_inline_data, gradients_refuse_with_a_pointer,
-             a_check_says_what_a_run_would_do, checks_refuse_with_a_pointer, a_check_knows_the_memory,
-             a_check_shows_how_constraints_are_kept, a_constrained_run_goes_on_from_a_checkpoint,
-             a_run_by_message_is_the_run_in_memory, a_run_goes_on_from_a_checkpoint,
-             messages_that_make_no_sense, predictions_refuse_with_a_pointer,
+             priors_are_told_apart_from_the_loss, a_check_says_what_a_run_would_do,
+             checks_refuse_with_a_pointer, a_check_knows_the_memory, a_check_shows_how_constraints_are_kept,
+             a_constrained_run_goes_on_from_a_checkpoint, a_run_by_message_is_the_run_in_memory,
+             a_run_goes_on_from_a_checkpoint, messages_that_make_no_sense, predictions_refuse_with_a_pointer,
              a_prediction_says_what_was_asked_for)

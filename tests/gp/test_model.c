@@ -204,7 +204,8 @@ END_TEST
 
 START_TEST(given_bounds)
 {
-    spec.model.noise.variance.values[0] = (struct kr_param_value){0.5, false, true, 0.25, 4};
+    spec.model.noise.variance.values[0] =
+        (struct kr_param_value){.value = 0.5, .bounded = true, .lower = 0.25, .upper = 4};
     OK(kr_gp_init(ctx, &spec, &data, &gp));
     check_bounds(gp.noise_index, 0.25, 4);
 }
@@ -220,7 +221,7 @@ START_TEST(noise_that_is_refused)
     ck_assert(gp.start[gp.noise_index] == 0 && gp.parameters.items[gp.noise_index].spec.fixed);
     noise->values[0].value = 1e-40;
     REFUSED(kr_gp_init(ctx, &spec, &data, &gp), "/model/noise/variance", "1e-40");
-    noise->values[0] = (struct kr_param_value){1, false, true, 0, 4};
+    noise->values[0] = (struct kr_param_value){.value = 1, .bounded = true, .upper = 4};
     REFUSED(kr_gp_init(ctx, &spec, &data, &gp), "/model/noise/variance/bounds", "positive");
     noise->values[0] = (struct kr_param_value){.value = 1};
     noise->array = true;

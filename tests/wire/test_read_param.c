@@ -25,8 +25,19 @@ static const struct refusal refusals[] = {
     {LEAF("\"variance\": {\"value\": 0}"), "/part/variance/value", "must be in [1e-30, 1e+30], got 0"},
     {LEAF("\"variance\": {\"value\": 1, \"fixed\": 1}"), "/part/variance/fixed",
      "must be true or false, got a number"},
-    {LEAF("\"variance\": {\"value\": 1, \"prior\": {}}"), "/part/variance/prior",
-     "is not known here; known are: value, fixed, bounds"},
+    {LEAF("\"variance\": {\"value\": 1, \"limits\": {}}"), "/part/variance/limits",
+     "is not known here; known are: value, fixed, bounds, prior"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": 3}"), "/part/variance/prior",
+     "must be an object, got a number"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": {}}"), "/part/variance/prior/type", "is required"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": {\"type\": \"beta\"}}"), "/part/variance/prior/type",
+     "there is no prior called \"beta\"; there are: normal, lognormal, gamma, halfcauchy, uniform"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": {\"type\": \"normal\", \"mean\": 1}}"),
+     "/part/variance/prior/sd", "is required"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": {\"type\": \"normal\", \"mean\": 1, \"sd\": 0}}"),
+     "/part/variance/prior/sd", "must be in (0, 1e+30], got 0"},
+    {LEAF("\"variance\": {\"value\": 1, \"prior\": {\"type\": \"halfcauchy\", \"scale\": 1, \"sd\": 1}}"),
+     "/part/variance/prior/sd", "is not known here; known are: type, scale"},
     {LEAF("\"variance\": {\"value\": 1, \"bounds\": 2}"), "/part/variance/bounds",
      "must be an array of two numbers, got a number"},
     {LEAF("\"variance\": {\"value\": 1, \"bounds\": [1]}"), "/part/variance/bounds",
@@ -57,6 +68,27 @@ static const struct refusal refusals[] = {
 START_TEST(refusals_name_the_culprit)
 {
     ck_refused(sizeof refusals / sizeof refusals[0], refusals);
+}
+END_TEST
+
+START_TEST(priors_arrive_and_are_written_as_they_came)
+{
+    static const char text[] =
+        BODY(", \"noise\": {\"value\": 0.5, \"prior\": {\"type\": \"gamma\", \"shape\": 2, \"rate\": 4}}");
+    struct kr_ctx ctx;
+    struct everything e;
+    OK(read_text(&ctx, &everything_schema, text, &e));
+    const struct kr_variant *prior = &e.noise.values[0].prior;
+    ck_assert_str_eq(prior->type->name, "gamma");
+    ck_assert(((const double *)prior->options)[0] == 2 && ((const double *)prior->options)[1] == 4);
+    ck_assert(!e.noise.values[0].fixed && !e.noise.values[0].bounded);
+    json_t *json = kr_wire_write(&everything_schema, &e);
+    char *written = kr_json_dump(json_object_get(json, "noise"), false);
+    ck_assert_str_eq(written, "{\"value\":0.5,\"fixed\":false,\"prior\":{\"type\":\"gamma\",\"shape\":2.0,"
+                              "\"rate\":4.0}}");
+    free(written);
+    json_decref(json);
+    kr_ctx_fini(&ctx);
 }
 END_TEST
 
@@ -113,4 +145,5 @@ START_TEST(the_models_ranges_hold)
 }
 END_TEST
 
-SUITE("read_param", refusals_name_the_culprit, all_shapes_arrive, the_models_ranges_hold)
+SUITE("read_param", refusals_name_the_culprit, priors_arrive_and_are_written_as_they_came, all_shapes_arrive,
+      the_models_ranges_hold)

@@ -386,6 +386,14 @@ kr_status kr_posterior_covariance(struct kr_ctx *ctx, const struct kr_posterior 
 /* gradient[k * x->n + i] = d mean(x_i)/dx_ik, standardised units. O(n d) a point, nothing to solve. */
 kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                                 const struct kr_points *x, double *gradient) KR_MUST_CHECK;
+/*
+ * Draws of N(mean, covariance), row-major count x n: mean + L z with covariance + jitter I = L L'. The
+ * covariance (n x n, both triangles) is overwritten. *jitter is 0 unless the factorisation fails; then eps
+ * trace, ten times that, .. up to a millionth of the mean variance, at which NOT_POSITIVE_DEFINITE. Sample s
+ * depends on the seed and s only, not on their number or the threads. n^3/3 + n^2 count flops.
+ */
+kr_status kr_normal_samples(struct kr_ctx *ctx, size_t n, const double *mean, double *covariance,
+                            size_t count, uint64_t seed, double *out, double *jitter) KR_MUST_CHECK;
 /* Metrics of all held-out points, each predicted from the rows that train for it; all nine. Empty (NaN) where
  * nothing is held out. */
 kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,

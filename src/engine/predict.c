@@ -3,6 +3,7 @@
 #include "wire/wire.h"
 
 #include <math.h>
+#include <string.h>
 
 /* One request at work: its points standardised, its reply in the data's units. */
 struct predicting {
@@ -38,6 +39,13 @@ static kr_status check_size(struct kr_ctx *ctx, const struct kr_predict_request 
         return kr_fail(ctx, KR_INVALID, "/covariance",
                        "of %zu points has %zu numbers; wanted at most %d points at a time", n, n * n,
                        KR_MOST_COVARIANCE_POINTS);
+    if (request->samples && n > KR_MOST_COVARIANCE_POINTS)
+        return kr_fail(ctx, KR_INVALID, "/samples", "are drawn at %d points at most, got %zu",
+                       KR_MOST_COVARIANCE_POINTS, n);
+    if (request->samples && request->samples->count > KR_MOST_REPLY_NUMBERS / n)
+        return kr_fail(ctx, KR_INVALID, "/samples/count",
+                       "of %zu samples at %zu points are more than %d numbers; wanted at most %zu samples",
+                       request->samples->count, n, KR_MOST_REPLY_NUMBERS, KR_MOST_REPLY_NUMBERS / n);
     return KR_OK;
 }
 
@@ -77,6 +85,38 @@ static kr_status quantiles(struct kr_ctx *ctx, const struct kr_reals *levels, si
     return KR_OK;
 }
 
+/* The covariance of the points, whose memory samples may take. */
+static kr_status sample(struct kr_ctx *ctx, struct predicting *w, double *covariance)
+{
+    const struct kr_samples_spec *wanted = w->request->samples;
+    const size_t n = w->x.n;
+    double *out;
+    KR_ALLOC(ctx, out, wanted->count * n);
+    KR_TRY(kr_normal_samples(ctx, n, w->reply.mean.items, covariance, wanted->count, wanted->seed, out,
+                             &w->reply.samples_jitter));
+    w->reply.samples = (struct kr_matrix){wanted->count, n, out};
+    w->reply.samples_method = "exact";
+    return KR_OK;
+}
+
+static kr_status use_covariance(struct kr_ctx *ctx, struct predicting *w, double *covariance)
+{
+    const double y_sd = w->model->document.standardization.y_sd;
+    const size_t n = w->x.n;
+    for (size_t e = 0; e < n * n; e++)
+        covariance[e] *= y_sd * y_sd;
+    KR_TRY(check_finite(ctx, n * n, n, covariance, "covariance"));
+    if (w->request->covariance && w->request->samples) {
+        double *shown;
+        KR_ALLOC(ctx, shown, n * n);
+        memcpy(shown, covariance, n * n * sizeof *shown);
+        w->reply.covariance = (struct kr_matrix){n, n, shown};
+    } else if (w->request->covariance) {
+        w->reply.covariance = (struct kr_matrix){n, n, covariance};
+    }
+    return w->request->samples ? sample(ctx, w, covariance) : KR_OK;
+}
+
 static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
 {
     const struct kr_predict_request *request = w->request;
@@ -84,7 +124,7 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
     const size_t n = w->x.n;
     double *variance, *covariance = NULL;
     KR_ALLOC(ctx, variance, n);
-    if (request->covariance)
+    if (request->covariance || request->samples)
         KR_ALLOC(ctx, covariance, n * n);
     KR_TRY(kr_posterior_covariance(ctx, &w->model->posterior, &w->x, NULL, request->observation_noise,
                                    variance, covariance, &w->reply.clamped_variances, &w->report));
@@ -96,12 +136,7 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
         w->reply.variance = (struct kr_reals){n, variance};
     if (request->quantiles.count)
         KR_TRY(quantiles(ctx, &request->quantiles, n, w->reply.mean.items, variance, &w->reply.quantiles));
-    if (!covariance)
-        return KR_OK;
-    for (size_t e = 0; e < n * n; e++)
-        covariance[e] *= y_sd * y_sd;
-    w->reply.covariance = (struct kr_matrix){n, n, covariance};
-    return check_finite(ctx, n * n, n, covariance, "covariance");
+    return covariance ? use_covariance(ctx, w, covariance) : KR_OK;
 }
 
 /* d mean/dx by rows: the chain rule through both standardisations. */
@@ -123,11 +158,11 @@ static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
 static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *request,
                          const struct kr_model *model, json_t **reply)
 {
-    struct predicting w = {.request = request, .model = model};
+    struct predicting w = {.request = request, .model = model, .reply.samples_jitter = NAN};
     KR_TRY(check_size(ctx, request));
     KR_TRY(standardise(ctx, model, &request->x, &w.x));
     KR_TRY(predict_mean(ctx, &w));
-    if (request->variance || request->quantiles.count || request->covariance)
+    if (request->variance || request->quantiles.count || request->covariance || request->samples)
         KR_TRY(predict_variance(ctx, &w));
     if (request->gradient)
         KR_TRY(predict_gradient(ctx, &w));

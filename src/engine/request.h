@@ -60,6 +60,13 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "names and texts of your own, to find the job by")
 KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
 
+#define KR_SAMPLES_FIELDS(F, S)                                                                              \
+    F(S, INT, count, _, NULL, 1, 1e6, KR_REQUIRED,                                                           \
+      "samples; times the number of points four million at most")                                            \
+    F(S, SEED, seed, _, "0", 0, 9007199254740991, 0,                                                         \
+      "seed of the draws; sample i is the same whatever the count")
+KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
+
 #define KR_PREDICT_REQUEST_FIELDS(F, S)                                                                      \
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                     \
       "points, rows of features in the data's units and order")                                              \
@@ -69,12 +76,15 @@ KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
       "levels of predictive quantiles")                                                                      \
     F(S, BOOL, covariance, _, "false", 0, 0, 0,                                                              \
       "predict the covariance of every two of the points, 2000 at most")                                     \
+    F(S, OPTIONAL, samples, kr_samples_spec, NULL, 0, 0, KR_OMIT,                                            \
+      "draw joint samples of all points, of new observations or of the function; 2000 points at most")       \
     F(S, BOOL, gradient, _, "false", 0, 0, 0, "differentiate the mean by the points")                        \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
       "of new observations; false: of the function without noise")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 
-enum { KR_MOST_COVARIANCE_POINTS = 2000 /* their covariance has four million numbers */ };
+/* A covariance of so many points, or samples, are so many numbers at most. */
+enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000 };
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
     F(S, REALS, mean, _, NULL, -1e308, 1e308, 0, "one a point (target's units)")                             \
@@ -83,6 +93,12 @@ enum { KR_MOST_COVARIANCE_POINTS = 2000 /* their covariance has four million num
       "one row a point, one column a level asked for (target's units)")                                      \
     F(S, MATRIX, covariance, _, NULL, -1e308, 1e308, KR_OMIT,                                                \
       "of every two points (target's units squared); observation noise is on its diagonal")                  \
+    F(S, MATRIX, samples, _, NULL, -1e308, 1e308, KR_OMIT,                                                   \
+      "one row a sample, one column a point (target's units)")                                               \
+    F(S, TEXT, samples_method, _, NULL, 0, 0, KR_OMIT,                                                       \
+      "exact: by the Cholesky factor of the points' covariance")                                             \
+    F(S, REAL, samples_jitter, _, NULL, 0, 1e308, KR_OMIT,                                                   \
+      "exact: variance that had to be added to every point for that factor (target's units squared)")        \
     F(S, MATRIX, gradient, _, NULL, -1e308, 1e308, KR_OMIT,                                                  \
       "of the mean: one row a point, one column a feature (target's units over the feature's)")              \
     F(S, INT, clamped_variances, _, NULL, 1, 1e15, KR_OMIT,                                                  \

@@ -147,6 +147,12 @@ START_TEST(joint_predictions)
     for (int k = 0; k < 2; k++)
         ck_assert_double_eq_tol(number_at(there, text("/mean/%d", k)) - number_at(reply, "/mean/0"),
                                 1e-4 * number_at(reply, text("/gradient/0/%d", k)), 1e-6);
+    json_t *drawn = predicted(id, json_of("{'x': [[0.1, 0.2], [0.3, 0.4]], 'variance': false, 'samples': "
+                                          "{'count': 3, 'seed': 9}}"));
+    MEMBERS(drawn, "mean", "samples", "samples_method", "samples_jitter");
+    ck_assert_uint_eq(count_at(drawn, "/samples"), 3);
+    ck_assert_uint_eq(count_at(drawn, "/samples/0"), 2);
+    ck_assert_str_eq(text_at(drawn, "/samples_method"), "exact");
     json_t *many = json_of("{'x': [], 'covariance': true}");
     for (int i = 0; i < 2001; i++)
         json_array_append_new(at(many, "/x"), json_pack("[f, i]", 0.001 * i, 1));
@@ -201,6 +207,7 @@ static const struct refused {
     {"{\"x\": [[1, 2]], \"variance\": 1}", 422, "invalid", "/variance"},
     {"{\"x\": [[1, 2]], \"observation_noise\": \"no\"}", 422, "invalid", "/observation_noise"},
     {"{\"x\": [[1, 2]], \"covariance\": \"full\"}", 422, "invalid", "/covariance"},
+    {"{\"x\": [[1, 2]], \"samples\": {\"count\": 0}}", 422, "invalid", "/samples/count"},
     {"{\"x\": [[1, 2]], \"gradient\": []}", 422, "invalid", "/gradient"},
     {"{\"x\": [[1, 2]], \"colour\": 1}", 422, "invalid", "/colour"},
 };

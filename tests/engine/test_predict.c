@@ -1,4 +1,4 @@
-/* What predictions say of points: covariance, gradient, and only what is asked. */
+/* What predictions say of points: covariance, gradient, samples, and only what is asked. */
 #include "fixture.h"
 
 static json_t *model;
@@ -129,5 +129,105 @@ START_TEST(clamped_variances_are_counted)
 }
 END_TEST
 
+/* Mean and covariance of many samples, within five standard errors of those of the same reply. */
+static void check_samples(json_t *reply, size_t count, size_t n)
+{
+    ck_assert_uint_eq(json_array_size(at(reply, "samples")), count);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double first = 0, second = 0;
+            for (size_t s = 0; s < count; s++) {
+                const double a = cell(reply, "samples", s, i) - item(reply, "mean", i),
+                             b = cell(reply, "samples", s, j) - item(reply, "mean", j);
+                first += a / (double)count;
+                second += a * b / (double)count;
+            }
+            const double ii = cell(reply, "covariance", i, i), jj = cell(reply, "covariance", j, j),
+                         ij = cell(reply, "covariance", i, j);
+            ck_assert_double_eq_tol(first, 0, 5 * sqrt(ii / (double)count));
+            ck_assert_double_eq_tol(second, ij, 5 * sqrt((ii * jj + ij * ij) / (double)count));
+        }
+}
+
+START_TEST(samples_follow_mean_and_covariance)
+{
+    make_model();
+    for (int noise = 0; noise < 2; noise++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{" POINTS
+                 ", 'covariance': true, 'observation_noise': %s, 'samples': {'count': 4000, 'seed': "
+                 "%d}}",
+                 noise ? "true" : "false", 5 + noise);
+        json_t *reply = ask(text);
+        check_samples(reply, 4000, 3);
+        ck_assert_str_eq(json_string_value(at(reply, "samples_method")), "exact");
+        ck_assert_double_eq(number(reply, "samples_jitter"), 0);
+    }
+}
+END_TEST
+
+START_TEST(samples_are_their_seeds)
+{
+    make_model();
+    json_t *five = ask("{" POINTS ", 'samples': {'count': 5, 'seed': 3}}"),
+           *two = ask("{" POINTS ", 'variance': false, 'samples': {'count': 2, 'seed': 3}}"),
+           *other = ask("{" POINTS ", 'samples': {'count': 5, 'seed': 4}}"),
+           *zero = ask("{" POINTS ", 'samples': {'count': 1}}"),
+           *again = ask("{" POINTS ", 'samples': {'count': 1, 'seed': 0}}");
+    ck_assert_uint_eq(json_object_size(five), 5);
+    ck_assert_uint_eq(json_object_size(two), 4);
+    for (size_t s = 0; s < 2; s++)
+        assert_same_json(json_array_get(at(five, "samples"), s), json_array_get(at(two, "samples"), s));
+    ck_assert(!json_equal(at(five, "samples"), at(other, "samples")));
+    assert_same_json(zero, again);
+}
+END_TEST
+
+/* The same point many times has one value of the function, and as many of observations. */
+START_TEST(repeated_points_need_jitter_and_it_is_told)
+{
+    enum { TIMES = 40 };
+    make_model();
+    json_t *request = json_of("{'x': [], 'observation_noise': false, 'samples': {'count': 3}}"), *reply;
+    for (int i = 0; i < TIMES; i++)
+        json_array_append_new(at(request, "x"), json_pack("[f, f, f]", 2.0, 20.0, 200.0));
+    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    const double variance = item(keep(reply), "variance", 0), jitter = number(reply, "samples_jitter");
+    ck_assert(jitter > 0 && jitter < 1e-9 * variance);
+    for (size_t s = 0; s < 3; s++)
+        for (size_t i = 1; i < TIMES; i++)
+            ck_assert_double_eq_tol(cell(reply, "samples", s, 0), cell(reply, "samples", s, i),
+                                    20 * sqrt(jitter));
+    json_object_set(request, "observation_noise", json_true());
+    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    ck_assert_double_eq(number(keep(reply), "samples_jitter"), 0);
+}
+END_TEST
+
+START_TEST(samples_refuse_with_a_pointer)
+{
+    static const struct {
+        const char *samples, *pointer;
+    } rows[] = {
+        {"{}", "/samples/count"},
+        {"{'count': 0}", "/samples/count"},
+        {"{'count': 1.5}", "/samples/count"},
+        {"{'count': 3, 'seed': -1}", "/samples/seed"},
+        {"{'count': 3, 'sed': 1}", "/samples/sed"},
+        {"{'count': 1333334}", "/samples/count"},
+        {"[1]", "/samples"},
+    };
+    make_model();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        REFUSED(refused(json_of("{" POINTS ", 'samples': %s}", rows[i].samples)), rows[i].pointer);
+    json_t *request = json_of("{'x': [], 'samples': {'count': 1}}"), *x = at(request, "x");
+    for (int i = 0; i < 2001; i++)
+        json_array_append_new(x, json_pack("[i, i, i]", 1, 2, i));
+    REFUSED(refused(request), "/samples");
+}
+END_TEST
+
 ENGINE_SUITE("predict", covariance, covariance_of_too_many_points_is_refused_with_the_number, gradient,
-             clamped_variances_are_counted)
+             clamped_variances_are_counted, samples_follow_mean_and_covariance, samples_are_their_seeds,
+             repeated_points_need_jitter_and_it_is_told, samples_refuse_with_a_pointer)

@@ -305,9 +305,5 @@ int main(int argc, char **argv)
     struct kr_ctx ctx;
     struct field field = {.units = units, .n = UNIT * units + 2};
     kr_ctx_init(&ctx, 0);
-    const kr_status status = compare(&ctx, &field, steps, points, seed);
-    if (status != KR_OK)
-        fprintf(stderr, "%s: %s\n", kr_status_title(status), ctx.error.detail);
-    kr_ctx_fini(&ctx);
-    return status == KR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(&ctx, compare(&ctx, &field, steps, points, seed));
 }

@@ -1,8 +1,10 @@
-/* flags: --name value pairs for the examples; all values are whole numbers. */
+/* flags: what the examples share beside kriged. --name value pairs, all whole numbers, and how a program
+ * ends. */
 #ifndef KRIGED_EXAMPLES_FLAGS_H
 #define KRIGED_EXAMPLES_FLAGS_H
 
-#include <stdbool.h>
+#include "kriged/base.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,15 @@ static inline bool read_flags(int argc, char **argv, const struct flag *flags, s
         }
     }
     return true;
+}
+
+/* Says what went wrong, if anything did; the exit status of the program. */
+static inline int finish(struct kr_ctx *ctx, kr_status status)
+{
+    if (status != KR_OK)
+        fprintf(stderr, "%s: %s\n", kr_status_title(status), ctx->error.detail);
+    kr_ctx_fini(ctx);
+    return status == KR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 #endif

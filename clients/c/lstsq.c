@@ -7,10 +7,9 @@
  * is never stored. What an operator owes is apply, apply_t and pull; kr_op_check says whether they agree.
  */
 #include "kriged/lstsq.h"
+#include "flags.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 enum { N = 2000, TAPS = 5, M = N + TAPS - 1 };
 
@@ -117,9 +116,5 @@ int main(void)
 {
     struct kr_ctx ctx;
     kr_ctx_init(&ctx, 0);
-    const kr_status status = example(&ctx);
-    if (status != KR_OK)
-        fprintf(stderr, "%s: %s\n", kr_status_title(status), ctx.error.detail);
-    kr_ctx_fini(&ctx);
-    return status == KR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(&ctx, example(&ctx));
 }

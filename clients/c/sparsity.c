@@ -1,19 +1,18 @@
 /*
  * sparsity: a linear layer y = W x with 50 million weights, made sparse by constraints while it is trained.
  *
- *     minimise  |W X - Y|^2 / (2 N)    subject to    log(N_r / budget) = 0,  every row and every column r of
- * W
+ *     minimise |W X - Y|^2 / (2 N)   subject to   log(N_r / budget) = 0   for every row and column r of W
  *
  * N_r = (sum |w|)^2 / sum w^2 is the effective number of weights of a row or column: k for k equal ones among
  * zeros. There are more inputs than samples: without constraints the data are fitted exactly and little is
- * learned. The truth, a sparse circular convolution, has a few weights a row; with the constraints it is
- * found.
+ * learned. The truth, a sparse circular convolution, has few weights a row: with the constraints it is found.
  *
  * What to look at: the Jacobian of the constraints, an operator of two functions (apply, apply_t) that stores
- * no matrix and recomputes what it needs from W; constrained_step, the five calls that make a step; the
- * memory, a small multiple of W's. The data are generated in blocks from their seed and never stored.
+ * no matrix and recomputes what it needs from W; make_step, the five calls that make a step. Memory is eleven
+ * times that of W: W, the next one, the gradient, three vectors of the optimiser's state, and five while a
+ * projection is solved. The data are generated in blocks from their seed and never stored.
  *
- *     build/examples/sparsity --parameters 50000000 --steps 60
+ *     build/examples/sparsity --parameters 50000000 --steps 100
  */
 #include "flags.h"
 #include "kriged/nullspace.h"
@@ -282,9 +281,8 @@ static kr_status train(struct kr_ctx *ctx, struct layer *layer, struct training 
     for (size_t i = 0; i < t->n; i++)
         weights += fabs(t->W[i]) > threshold;
     printf("{\"parameters\": %zu, \"constraints\": %zu, \"mse\": %.6f, \"held_out_mse\": %.6f, "
-           "\"violation\": %.2e, \"weights_a_row\": %.2f, \"seconds_a_step\": %.3f, \"cpu_seconds_a_step\": "
-           "%.3f, "
-           "\"memory_in_parameter_vectors\": %.2f}\n",
+           "\"violation\": %.2e, \"weights_a_row\": %.2f, \"seconds_a_step\": %.3f, "
+           "\"cpu_seconds_a_step\": %.3f, \"memory_in_parameter_vectors\": %.2f}\n",
            t->n, constrained ? t->m : 0, 2 * t->loss / d,
            2 * loss(ctx, layer, 1 << 20, BLOCK, t->W, NULL) / d, t->violation, (double)weights / d, seconds,
            cpu, 1024.0 * (double)usage.ru_maxrss / (double)(8 * t->n));
@@ -305,9 +303,5 @@ int main(int argc, char **argv)
     struct training training = {.samples = (samples + BLOCK - 1) / BLOCK * BLOCK};
     kr_ctx_init(&ctx, 0);
     ctx.threads = (int)threads;
-    const kr_status status = train(&ctx, &layer, &training, steps, constrained);
-    if (status != KR_OK)
-        fprintf(stderr, "%s: %s\n", kr_status_title(status), ctx.error.detail);
-    kr_ctx_fini(&ctx);
-    return status == KR_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    return finish(&ctx, train(&ctx, &layer, &training, steps, constrained));
 }

@@ -39,6 +39,9 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
     if (A->rows != A->cols)
         return kr_fail(ctx, KR_INVALID, "", "the system must be square, got %zu x %zu", A->rows, A->cols);
     KR_TRY(kr_schema_check(ctx, &kr_solver_options_schema, options));
+#ifdef KR_DEBUG
+    KR_TRY(kr_op_check(ctx, A, 1, 0, 0, NULL));
+#endif
     const double start = kr_seconds();
     *out = (struct kr_solver){.options = options, .A = *A};
     out->type = kr_solver_choose(options, A->rows, ctx->budget, &out->reason);

@@ -255,9 +255,13 @@ START_TEST(what_is_not_finite_is_named)
     struct kr_op J = {.type = &nan_type, .rows = 4, .cols = 4};
     for (int good = 0; good < 4; good++) {
         good_products = good;
-        ck_assert_int_eq(
-            kr_nullspace_filter(ctx, &s.options, 0, &J, s.c, NULL, NULL, s.z, s.proposal, s.out, &s.report),
-            KR_NON_FINITE);
+        const kr_status status =
+            kr_nullspace_filter(ctx, &s.options, 0, &J, s.c, NULL, NULL, s.z, s.proposal, s.out, &s.report);
+#ifdef KR_DEBUG /* the check of operators is there first */
+        ck_assert(status == KR_NON_FINITE || status == KR_INVALID);
+#else
+        ck_assert_int_eq(status, KR_NON_FINITE);
+#endif
         ck_assert_uint_gt(strlen(ctx->error.detail), 20);
         kr_ctx_clear_error(ctx);
     }

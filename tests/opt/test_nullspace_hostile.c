@@ -108,8 +108,10 @@ START_TEST(products_that_are_not_finite)
             continue;
         }
         named++;
-        ck_assert_int_eq(status, KR_NON_FINITE);
-        ck_assert_msg(strstr(ctx->error.detail, "must be finite"), "%s", ctx->error.detail);
+        if (!CHECKED_WHEN_OPENED || status != KR_INVALID) {
+            ck_assert_int_eq(status, KR_NON_FINITE);
+            ck_assert_msg(strstr(ctx->error.detail, "must be finite"), "%s", ctx->error.detail);
+        }
         kr_ctx_clear_error(ctx);
     }
     ck_assert_uint_gt(named, good.h.calls / 2);
@@ -275,9 +277,11 @@ START_TEST(a_wrong_adjoint)
     make(LENGTH, _i, &s);
     s.J.type = &type;
     double *Js = kr_alloc(ctx, s.m, sizeof *Js), *step = kr_alloc(ctx, s.n, sizeof *step), mismatch = 0;
-#ifdef KR_DEBUG
-    refused(ask(&s), KR_INVALID, "the adjoint is wrong");
-#else
+    if (CHECKED_WHEN_OPENED) {
+        refused(ask(&s), KR_INVALID, "the adjoint is wrong");
+        kr_ctx_fini(ctx);
+        return;
+    }
     OK(ask(&s));
     ck_assert_uint_lt(s.h.calls, 200000);
     for (size_t i = 0; i < s.n; i++)
@@ -287,7 +291,6 @@ START_TEST(a_wrong_adjoint)
         mismatch = hypot(mismatch, Js[i] - s.report.gamma * s.c[i]);
     ck_assert(isfinite(mismatch));
     CLOSE(s.report.mismatch, mismatch, fmax(mismatch, 1), 1e-10, "the mismatch is what it is");
-#endif
     kr_ctx_fini(ctx);
 }
 END_TEST

@@ -7,6 +7,13 @@
 #include "kriged/lstsq.h"
 #include "solve/least_squares.h"
 
+/* A debug build checks an operator when a problem with it is opened: wrong ones end there. */
+#ifdef KR_DEBUG
+enum { CHECKED_WHEN_OPENED = 1 };
+#else
+enum { CHECKED_WHEN_OPENED = 0 };
+#endif
+
 enum mischief {
     GOOD,
     FAILS,           /* with STORAGE and words */

@@ -89,6 +89,18 @@ START_TEST(cancelled_at_any_call)
 }
 END_TEST
 
+/* In a debug build the check meets the number first. */
+static bool found_when_opened(struct kr_ctx *ctx, kr_status status)
+{
+    if (CHECKED_WHEN_OPENED && status == KR_INVALID) {
+        ck_assert_ptr_nonnull(strstr(ctx->error.detail, "operator \"hostile\""));
+        kr_ctx_clear_error(ctx);
+        return true;
+    }
+    OK(status);
+    return false;
+}
+
 /* A product that is not finite: the run ends, and says so unless its answer is right all the same. */
 static void not_finite_at_every_call(enum mischief what, int number)
 {
@@ -110,7 +122,8 @@ static void not_finite_at_every_call(enum mischief what, int number)
         struct kr_lstsq_report report = {0};
         struct kr_mark mark = kr_mark(ctx);
         h.calls = 0;
-        OK(kr_lstsq_open(ctx, &s.options, &A, s.damping, NULL, &problem));
+        if (found_when_opened(ctx, kr_lstsq_open(ctx, &s.options, &A, s.damping, NULL, &problem)))
+            continue;
         OK(kr_lstsq_solve(ctx, &problem, K, answers.B, NULL, answers.X, answers.R, NULL, &report));
         ck_assert_msg(h.calls < 10 * calls, "%zu calls where %zu were enough for everything", h.calls, calls);
         if (h.calls > h.at && kr_lstsq_converged(&report))

@@ -1,9 +1,14 @@
 /*
- * LSMR as a method for symmetric systems that need not be definite: the core of lsmr.c. On a symmetric
- * positive definite matrix it works with the squared condition number: cg is then the better choice.
+ * LSMR as a method for square systems that need be neither symmetric nor definite: the core of lsmr.c, with
+ * the preconditioner on the right,
+ *
+ *     (A P^-1) y = b,   x = P^-1 y,   |b - A P^-1 y| = |b - A x|
+ *
+ * On a symmetric positive definite matrix it works with the squared condition number: cg is then the better
+ * choice.
  *
  * A column ends when |r| <= rtol |b|, at a least-squares solution of a singular system (|A'r| as small as
- * doubles go), or at the iteration limit. 2 products an iteration; memory 6 n k doubles.
+ * doubles go), or at the iteration limit. 2 products an iteration; memory 8 n k doubles.
  */
 #include "kriged/solve.h"
 #include "solve/lsmr.h"
@@ -12,7 +17,7 @@
 
 static size_t bytes(size_t n, size_t k)
 {
-    return 8 * n * 9 * k;
+    return 8 * n * 11 * k;
 }
 
 /* A'b = 0 is no solution of A x = b: no matrix that is not singular does that. */
@@ -33,6 +38,24 @@ static enum kr_stop translate(enum kr_lstsq_stop stop)
     }
 }
 
+static kr_status apply_inverse(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,
+                               double *Y)
+{
+    return kr_preconditioner_apply(ctx, op->self, k, X, Y);
+}
+
+static const struct kr_op_type inverse_type = {
+    .name = "inverse of a preconditioner", .apply = apply_inverse, .apply_t = apply_inverse};
+
+/* A P^-1, or A where P = I. */
+static kr_status precondition(struct kr_ctx *ctx, const struct kr_solver *solver, struct kr_op *out)
+{
+    const size_t n = solver->A.cols;
+    const struct kr_op inverse = {&inverse_type, n, n, true, &solver->P};
+    *out = solver->A;
+    return solver->P.type->apply ? kr_op_compose(ctx, &solver->A, &inverse, out) : KR_OK;
+}
+
 static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, size_t k, const double *R,
                          const double *rtol, double *D, struct kr_solve_report *report)
 {
@@ -42,12 +65,19 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
     size_t products = 0, iterations = 0;
     struct kr_lsmr_goal *goals;
     struct kr_lsmr_column *columns;
+    struct kr_op A;
+    double *Y = D;
     struct kr_mark mark = kr_mark(ctx);
+    KR_TRY(precondition(ctx, solver, &A));
+    if (solver->P.type->apply)
+        KR_ALLOC(ctx, Y, n * k);
     KR_ALLOC(ctx, goals, k);
     KR_ALLOC(ctx, columns, k);
     for (size_t c = 0; c < k; c++)
         goals[c].residual = rtol[c];
-    KR_TRY(kr_lsmr(ctx, &solver->A, &rules, k, R, goals, D, columns, &products));
+    KR_TRY(kr_lsmr(ctx, &A, &rules, k, R, goals, Y, columns, &products));
+    if (Y != D)
+        KR_TRY(kr_preconditioner_apply(ctx, &solver->P, k, Y, D));
     report->stop = KR_STOP_RTOL;
     for (size_t c = 0; c < k; c++) {
         if ((int)translate(columns[c].stop) > report->stop)
@@ -68,6 +98,7 @@ const struct kr_solver_type kr_solver_lsmr = {
          NULL},
     .bytes = bytes,
     .columns = 64,
+    .preconditioned = true,
     .any_square = true,
     .correct = correct,
 };

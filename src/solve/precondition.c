@@ -111,6 +111,19 @@ static kr_status open_plan(struct kr_ctx *ctx, const struct plan *plan, const st
     return plan->type->open ? plan->type->open(ctx, plan->options, plan->rank, A, out) : KR_OK;
 }
 
+static kr_status has_positive_diagonal(struct kr_ctx *ctx, const struct kr_op *A, bool *positive)
+{
+    double *diagonal;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, diagonal, A->rows);
+    KR_TRY(kr_op_diagonal(ctx, A, diagonal));
+    *positive = true;
+    for (size_t i = 0; i < A->rows; i++)
+        *positive = *positive && diagonal[i] > 0;
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
 /*
  * Measured (bench_solvers, iterations to 1e-6 of one column, n = 2000 and 5000, noise 0.1 to 0.001):
  * pivoted_cholesky stops by itself where the matrix is of low rank and is then at its best (2 iterations for
@@ -130,7 +143,7 @@ static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, struc
     KR_ALLOC(ctx, D, n);
     KR_TRY(kr_precondition_split(ctx, A, D, &B));
     kr_release(ctx, mark);
-    if (B && B->type->columns) {
+    if (B && B->symmetric && B->type->columns) {
         plan = sampled(n, ctx->budget);
         *out = (struct kr_preconditioner){.type = &kr_preconditioner_pivoted_cholesky, .n = n};
         out->reason = "noise on a matrix of low rank: the columns that stand out";
@@ -138,11 +151,16 @@ static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, struc
             KR_TRY(kr_pivoted_cholesky_try(ctx, plan.rank, A, out, &done));
         return done ? KR_OK : open_plan(ctx, &plan, A, out);
     }
-    if (A->type->diagonal)
-        plan = (struct plan){&kr_preconditioner_jacobi, NULL, 0,
-                             "no noise of its own, or no columns known: the diagonal"};
-    else
-        plan.reason = "the operator knows products only";
+    plan.reason = "the operator knows products only";
+    if (A->type->diagonal) {
+        bool positive = false;
+        KR_TRY(has_positive_diagonal(ctx, A, &positive));
+        if (positive)
+            plan = (struct plan){&kr_preconditioner_jacobi, NULL, 0,
+                                 "no noise of its own, or no columns known: the diagonal"};
+        else
+            plan.reason = "the diagonal is not positive";
+    }
     return open_plan(ctx, &plan, A, out);
 }
 

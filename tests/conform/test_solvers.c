@@ -82,7 +82,9 @@ START_TEST(known_solutions)
             set_up(ctx, m, n, 4, spectrum(ctx, n, condition), 1e-10, &p);
             solve(ctx, &p);
             check_residual(&p, name);
-            if (condition > behaviour_of(m->solver->name)->condition) {
+            const bool helped = strcmp(m->preconditioner.type->name, "none") != 0;
+            if (condition > behaviour_of(m->solver->name)->condition &&
+                !(helped && p.report.stop == KR_STOP_RTOL)) {
                 ck_assert_int_eq(p.report.stop, KR_STOP_ITERATIONS);
                 ck_assert(!kr_solve_converged(&p.report));
                 continue;

@@ -310,6 +310,10 @@ START_TEST(what_auto_takes)
     ck_assert_str_eq(P.type->base.name, "none");
     OK(kr_preconditioner_open(ctx, &automatic, &dense.op, &P));
     ck_assert_str_eq(P.type->base.name, "jacobi");
+    dense.A[0] = 0;
+    OK(kr_preconditioner_open(ctx, &automatic, &dense.op, &P));
+    ck_assert_str_eq(P.type->base.name, "none");
+    ck_assert_ptr_nonnull(strstr(P.reason, "not positive"));
     products_only = *dense.op.type;
     products_only.diagonal = NULL;
     dense.op.type = &products_only;

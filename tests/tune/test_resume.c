@@ -133,7 +133,9 @@ END_TEST
 START_TEST(a_resumed_run_fails_at_the_same_points)
 {
     static const char *const hard[] = {"{\"type\": \"lbfgs\", \"max_evaluations\": 25, \"patience\": 25}",
-                                       "{\"type\": \"adam\", \"learning_rate\": 3, \"max_evaluations\": 25}"};
+                                       "{\"type\": \"adam\", \"learning_rate\": 3, \"max_evaluations\": 25}",
+                                       "{\"type\": \"adam\", \"learning_rate\": 3, \"max_evaluations\": 25}, "
+                                       "\"constraints\": [{\"type\": \"calibration\"}]"};
     struct kr_ctx arena;
     char request[768];
     kr_ctx_init(&arena, 0);
@@ -225,7 +227,7 @@ Suite *suite(void)
     Suite *made = suite_create("resume");
     TCase *tcase = tcase_create("resume");
     tcase_add_loop_test(tcase, a_resumed_run_takes_the_same_steps, 0, REQUESTS);
-    tcase_add_loop_test(tcase, a_resumed_run_fails_at_the_same_points, 0, 2);
+    tcase_add_loop_test(tcase, a_resumed_run_fails_at_the_same_points, 0, 3);
     tcase_add_test(tcase, a_small_hold_out_is_said_at_the_beginning_only);
     tcase_add_test(tcase, time_goes_on_where_it_was);
     tcase_add_test(tcase, a_checkpoint_of_another_run_is_refused);

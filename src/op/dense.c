@@ -13,6 +13,8 @@ static kr_status multiply(const struct kr_op *op, CBLAS_TRANSPOSE transpose, siz
     if (in && out && k)
         cblas_dgemm(CblasColMajor, transpose, CblasNoTrans, (int)out, (int)k, (int)in, 1, op->self,
                     (int)op->rows, X, (int)in, 0, Y, (int)out);
+    else /* a sum of nothing */
+        memset(Y, 0, out * k * sizeof *Y);
     return KR_OK;
 }
 

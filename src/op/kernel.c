@@ -36,7 +36,9 @@ static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, cons
     double *memory;
     struct kr_mark mark = kr_mark(ctx);
     const size_t blocks = tile_rows(x->n);
-    if (k == 0 || x->n == 0)
+    if (z->n == 0) /* a sum of nothing */
+        memset(Y, 0, x->n * k * sizeof *Y);
+    if (k == 0 || x->n == 0 || z->n == 0)
         return KR_OK;
     KR_TRY(thread_memory(ctx, self, &memory));
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)

@@ -45,18 +45,28 @@ START_TEST(any_scale_is_wrong)
 }
 END_TEST
 
-/* No rows, no columns, no probes. */
+/* No rows, no columns, no probes; a product over nothing is zero. */
 START_TEST(nothing_at_all)
 {
     struct kr_ctx context, *ctx = &context;
-    double theta = 2;
-    struct kr_op op;
+    double theta = 2, *entries;
+    struct kr_op op, flat, thin, tall, stacked, composed, turned;
     kr_ctx_init(ctx, 0);
+    entries = normals(ctx, 9, 1);
     OK(kr_op_identity(ctx, 0, &theta, 0, &op));
     OK(kr_op_check(ctx, &op, 3, 1, 1, &theta));
     OK(kr_op_identity(ctx, 4, &theta, 0, &op));
     OK(kr_op_check(ctx, &op, 0, 1, 1, &theta));
     OK(kr_op_check(ctx, &op, 3, 1, 1, NULL));
+    OK(kr_op_dense(ctx, 0, 3, entries, &flat));
+    OK(kr_op_dense(ctx, 3, 0, entries, &thin));
+    OK(kr_op_dense(ctx, 3, 3, entries, &tall));
+    OK(kr_op_stack(ctx, &flat, &tall, &stacked));
+    OK(kr_op_compose(ctx, &thin, &flat, &composed));
+    OK(kr_op_transpose(ctx, &thin, &turned));
+    const struct kr_op *all[] = {&flat, &thin, &stacked, &composed, &turned};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        OK(kr_op_check(ctx, all[i], 3, 1, 9, entries));
     kr_ctx_fini(ctx);
 }
 END_TEST
@@ -94,10 +104,11 @@ START_TEST(kernels_pass)
     const size_t count = kernel_cases(ctx, cases);
     struct kr_dataset data = small_data(ctx, ROWS, true, 1), other = small_data(ctx, COLS, false, 2);
     const struct kr_points x = {ROWS, FEATURES, ROWS, data.x}, z = {COLS, FEATURES, COLS, other.x};
+    const struct kr_points none = {0, FEATURES, COLS, other.x};
     for (size_t c = 0; c < count; c++) {
         struct kr_parameters parameters = {0};
         struct kr_kernel *kernel;
-        struct kr_op gram, between, shift;
+        struct kr_op gram, between, shift, empty;
         OK(kr_kernel_build(ctx, &cases[c].spec, FEATURES, data.feature_names, "", "kernel", &parameters,
                            &kernel));
         double *theta = kr_alloc(ctx, parameters.count + 1, sizeof *theta);
@@ -105,7 +116,9 @@ START_TEST(kernels_pass)
             theta[p] = p < parameters.count ? parameters.items[p].spec.value : 0.3;
         OK(kr_op_kernel(ctx, kernel, theta, &x, NULL, &gram));
         OK(kr_op_kernel(ctx, kernel, theta, &x, &z, &between));
+        OK(kr_op_kernel(ctx, kernel, theta, &x, &none, &empty));
         OK(kr_op_shift(ctx, &gram, theta, parameters.count, data.noise_variance, &shift));
+        OK(kr_op_check(ctx, &empty, 2, c, parameters.count, theta));
         ck_assert_msg(kr_op_check(ctx, &gram, 2, c, parameters.count + 1, theta) == KR_OK, "%s: %s",
                       cases[c].name, ctx->error.detail);
         ck_assert_msg(kr_op_check(ctx, &between, 2, c, parameters.count + 1, theta) == KR_OK, "%s: %s",

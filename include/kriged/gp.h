@@ -150,11 +150,15 @@ struct kr_validation_type {
     enum kr_form form;
     const struct kr_ints *(*explicit_rows)(const void *options); /* NULL = it draws rows */
     /* fold[row] (data->n, zeros): 0 = trains only, else the number of its fold, from 1 without gaps
-     * (HOLD_OUT: 1).
+     * (HOLD_OUT: 1). NULL = the held-out points are rows of another data set.
      */
     kr_status (*select)(struct kr_ctx *, const void *options, const struct kr_rows *, const char *pointer,
                         size_t *fold);
 };
+
+/* Does the validation take its points from another data set (`dataset`)? Then *name is what the request calls
+ * it, or NULL. */
+bool kr_validation_elsewhere(const struct kr_variant *validation, const char **name);
 
 /* ---- gp ---- */
 
@@ -186,8 +190,9 @@ struct kr_gp {
     struct kr_folds folds; /* with KR_FOLDS: train = fit, and every fold is predicted from the rest of it */
     uint64_t draw; /* of objective.subset that the next evaluation takes; KR_WHOLE: all held-out points */
     const size_t
-        *drawn;  /* of such a draw: where its points stand among all held-out points; NULL: it is all */
-    size_t rows; /* of the data set */
+        *drawn;     /* of such a draw: where its points stand among all held-out points; NULL: it is all */
+    size_t rows;    /* of the data set */
+    bool elsewhere; /* the held-out points are rows of another one */
     struct kr_standardisation scale;
     double *x_spread,
         y_spread; /* standard deviations of the standardised columns: what default bounds follow */
@@ -207,6 +212,13 @@ struct kr_gp {
  */
 kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                      struct kr_gp *out) KR_MUST_CHECK;
+
+/* The same with the data set that validation `dataset` names: all its rows are held out, in its order, and
+ * all rows of `data` but the test rows train. INVALID for features that are not the same, at
+ * /objective/validation/name (without a name at /validation_data); and for a set where it is not asked for,
+ * or none where it is. */
+kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                          const struct kr_dataset *held_out, struct kr_gp *out) KR_MUST_CHECK;
 
 /* One hyperparameter as replies list it. */
 #define KR_PARAMETER_REPORT_FIELDS(F, S)                                                                     \
@@ -336,6 +348,40 @@ struct kr_data_gradient {
 kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
                                      bool variance, struct kr_evaluation *out, double *grad,
                                      const struct kr_data_gradient *data) KR_MUST_CHECK;
+extern const char *const kr_check_names[]; /* finite_difference */
+#define KR_CHECK_FIELDS(F, S)                                                                                \
+    F(S, CHOICE, type, kr_check, "finite_difference", 0, 0, 0, "how")                                        \
+    F(S, INT, directions, _, "4", 1, 1000, 0,                                                                \
+      "random directions of the free log-parameters and of the data asked for; each costs four evaluations " \
+      "of the loss with solves to 1e-12")                                                                    \
+    F(S, SEED, seed, _, "0", 0, 9007199254740991, 0, "seed of the directions")
+KR_DECLARE(kr_check_spec, KR_CHECK_FIELDS);
+
+#define KR_CHECKED_DIRECTION_FIELDS(F, S)                                                                    \
+    F(S, REAL, analytic, _, NULL, -1e308, 1e308, KR_NULL, "derivative in this direction, by the gradient")   \
+    F(S, REAL, numeric, _, NULL, -1e308, 1e308, KR_NULL,                                                     \
+      "by Richardson's extrapolation of central differences")                                                \
+    F(S, REAL, relative_error, _, NULL, 0, 1e308, KR_NULL,                                                   \
+      "their difference over the larger of the two, without sign")
+KR_DECLARE(kr_checked_direction, KR_CHECKED_DIRECTION_FIELDS);
+#define KR_CHECK_REPORT_FIELDS(F, S)                                                                         \
+    F(S, LIST, directions, kr_checked_direction, NULL, 0, 0, 0, "one entry a direction")                     \
+    F(S, REAL, largest_relative_error, _, NULL, 0, 1e308, KR_NULL, "of all directions")                      \
+    F(S, REAL, step, _, NULL, 0, 1e308, 0,                                                                   \
+      "of the differences, along directions of length 1 in the log-parameters and in each part of the data " \
+      "(in units of its standard deviations)")
+KR_DECLARE(kr_check_report, KR_CHECK_REPORT_FIELDS);
+
+/*
+ * Compares a gradient by theta and, unless NULL, by the data (its parts that are there) with differences of
+ * the loss. Features that a kernel only compares (hamming) stay where they are. With exact derivatives and a
+ * smooth loss the errors are about 1e-8. INVALID at /check when nothing is free, and for x_validation with
+ * folds, whose loss is not a function of the held-out inputs alone.
+ */
+kr_status kr_gradient_check(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                            const double *grad, const struct kr_data_gradient *data,
+                            const struct kr_check_spec *spec, struct kr_check_report *out) KR_MUST_CHECK;
+
 /* Bytes that an evaluation takes from the arena at most, with that solver and so many constraints; `variance`
  * where it is asked for or a constraint needs it. */
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,

@@ -84,6 +84,8 @@ struct kr_kernel_type {
     const struct kr_kernel_parameter *parameters; /* in the order of theta */
     ptrdiff_t features, ard, kernels;             /* offsets in the options, -1 = has none */
     bool multiplies;                              /* its children's variances have no units of their own */
+    bool compares; /* it only asks whether inputs are equal: no derivative by them, and a step where they
+                      change */
     bool unitless; /* its parameters have no exact values in the data's units (not stationary) */
     size_t (*buffers)(const struct kr_kernel *); /* tiles of scratch that eval and pull need; NULL = none */
     /* K[i * n + j] = k(x_i, z_j) */

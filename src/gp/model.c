@@ -6,7 +6,8 @@
 
 #include <math.h>
 
-static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data,
+/* column[k] is the place of feature k in the data; NULL: all in order. */
+static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, const size_t *column,
                            const struct kr_standardisation *scale, const struct kr_ints *rows,
                            struct kr_part *part)
 {
@@ -14,10 +15,11 @@ static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data,
     *part = (struct kr_part){.n = rows->count, .rows = rows->items};
     KR_ALLOC(ctx, x, rows->count * data->d);
     KR_ALLOC(ctx, part->y, rows->count);
-    for (size_t k = 0; k < data->d; k++)
+    for (size_t k = 0; k < data->d; k++) {
+        const double *from = data->x + (column ? column[k] : k) * data->n;
         for (size_t i = 0; i < rows->count; i++)
-            x[k * rows->count + i] =
-                (data->x[k * data->n + rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
+            x[k * rows->count + i] = (from[rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
+    }
     for (size_t i = 0; i < rows->count; i++)
         part->y[i] = (data->y[rows->items[i]] - scale->y_mean) / scale->y_sd;
     part->x = (struct kr_points){rows->count, data->d, rows->count, x};
@@ -78,21 +80,52 @@ static kr_status add_noise(struct kr_ctx *ctx, const struct kr_param *variance, 
                                                    .spec = *value});
 }
 
-kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
-                     struct kr_gp *out)
+/* All rows of another data set as the held-out points. */
+static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data,
+                               const struct kr_dataset *held_out, const char *name, struct kr_gp *gp)
 {
-    const struct kr_model_spec *model = &spec->model;
+    const char *pointer = name ? "/objective/validation/name" : "/validation_data";
+    size_t *column;
+    struct kr_ints all = {0};
+    if (!held_out)
+        return kr_fail(ctx, KR_INVALID, "/objective/validation/name",
+                       "is required: a data set whose rows are held out");
+    KR_ALLOC(ctx, column, data->d);
+    KR_TRY(kr_match_features(ctx, data, held_out, pointer, column));
+    KR_ALLOC(ctx, all.items, held_out->n);
+    for (; all.count < held_out->n; all.count++)
+        all.items[all.count] = all.count;
+    return copy_part(ctx, held_out, column, &gp->scale, &all, &gp->validation);
+}
+
+static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                            const struct kr_dataset *held_out, struct kr_gp *out)
+{
     struct roles roles;
-    struct kr_kernel *kernel;
-    *out = (struct kr_gp){.spec = spec, .rows = data->n};
+    const char *name;
+    out->elsewhere = kr_validation_elsewhere(&spec->objective.validation, &name);
+    if (held_out && !out->elsewhere)
+        return kr_fail(ctx, KR_INVALID, "/objective/validation",
+                       "must be of type dataset where validation data is given");
     KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
     out->form = roles.form;
     out->folds = roles.folds;
     KR_TRY(standardise(ctx, spec, data, &roles.fit, out));
-    KR_TRY(copy_part(ctx, data, &out->scale, &roles.train, &out->train));
-    KR_TRY(copy_part(ctx, data, &out->scale, &roles.validation, &out->validation));
-    KR_TRY(copy_part(ctx, data, &out->scale, &roles.test, &out->test));
-    KR_TRY(copy_part(ctx, data, &out->scale, &roles.fit, &out->fit));
+    KR_TRY(copy_part(ctx, data, NULL, &out->scale, &roles.train, &out->train));
+    KR_TRY(copy_part(ctx, data, NULL, &out->scale, &roles.validation, &out->validation));
+    if (out->elsewhere)
+        KR_TRY(copy_held_out(ctx, data, held_out, name, out));
+    KR_TRY(copy_part(ctx, data, NULL, &out->scale, &roles.test, &out->test));
+    return copy_part(ctx, data, NULL, &out->scale, &roles.fit, &out->fit);
+}
+
+kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                          const struct kr_dataset *held_out, struct kr_gp *out)
+{
+    const struct kr_model_spec *model = &spec->model;
+    struct kr_kernel *kernel;
+    *out = (struct kr_gp){.spec = spec, .rows = data->n};
+    KR_TRY(copy_parts(ctx, spec, data, held_out, out));
     KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel",
                            &out->parameters, &kernel));
     out->kernel = kernel;
@@ -106,6 +139,12 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
         KR_TRY(kr_parameter_check_prior(ctx, &out->parameters.items[p]));
     }
     return KR_OK;
+}
+
+kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
+                     struct kr_gp *out)
+{
+    return kr_gp_init_with(ctx, spec, data, NULL, out);
 }
 
 double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value)

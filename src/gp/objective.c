@@ -219,6 +219,10 @@ kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp,
                                      const struct kr_data_gradient *data)
 {
     const struct kr_standardize_spec *standardize = &gp->spec->model.standardize;
+    if (strcmp(gp->spec->model.approximation.type->name, "exact") != 0)
+        return kr_fail(ctx, KR_INVALID, "/model/approximation",
+                       "must be exact for derivatives by the data, got %s",
+                       gp->spec->model.approximation.type->name);
     if (standardize->x || standardize->y)
         return kr_fail(ctx, KR_INVALID, "/model/standardize",
                        "must be off, x and y: derivatives by the data are those of data taken as it is");

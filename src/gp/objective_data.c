@@ -17,7 +17,7 @@ kr_status kr_data_bar_open(struct kr_ctx *ctx, const struct kr_gp *view,
     *out = (struct data_bar){0};
     if (wanted->x)
         KR_ALLOC(ctx, out->x, n * d);
-    if (wanted->x_validation || (wanted->x && view->form == KR_HOLD_OUT))
+    if (wanted->x_validation || (wanted->x && view->form == KR_HOLD_OUT && !view->elsewhere))
         KR_ALLOC(ctx, out->held_x, m * d);
     KR_ALLOC(ctx, out->y, n);
     KR_ALLOC(ctx, out->noise, n);
@@ -58,18 +58,20 @@ kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const 
     if (wanted->x) {
         memset(wanted->x, 0, rows * d * sizeof *wanted->x);
         spread(train->n, d, train->rows, bar->x, rows, wanted->x);
-        if (view->form == KR_HOLD_OUT)
+        if (view->form == KR_HOLD_OUT && !view->elsewhere)
             spread(held->n, d, held->rows, bar->held_x, rows, wanted->x);
     }
     if (wanted->y) {
         memset(wanted->y, 0, rows * sizeof *wanted->y);
         spread(train->n, 1, train->rows, bar->y, rows, wanted->y);
-        spread(held->n, 1, held->rows, bar->held_y, rows, wanted->y);
+        if (!view->elsewhere)
+            spread(held->n, 1, held->rows, bar->held_y, rows, wanted->y);
     }
     if (wanted->noise) {
         memset(wanted->noise, 0, rows * sizeof *wanted->noise);
         spread(train->n, 1, train->rows, bar->noise, rows, wanted->noise);
-        spread(held->n, 1, held->rows, bar->held_noise, rows, wanted->noise);
+        if (!view->elsewhere)
+            spread(held->n, 1, held->rows, bar->held_noise, rows, wanted->noise);
     }
     if (wanted->x_validation) {
         memset(wanted->x_validation, 0, m * d * sizeof *wanted->x_validation);

@@ -130,18 +130,24 @@ static kr_status hold_out(struct kr_ctx *ctx, const struct kr_dataset *data, con
     return KR_OK;
 }
 
-/* Evidence without a validation: all that is not a test row trains. */
+/* All that is not a test row trains. */
+static kr_status hold_out_elsewhere(struct kr_ctx *ctx, struct roles *out)
+{
+    out->train = out->fit;
+    if (out->fit.count < 2)
+        return kr_fail(ctx, KR_INVALID, "/test", "must leave at least two training rows, got %zu",
+                       out->fit.count);
+    return KR_OK;
+}
+
+/* Evidence without a validation. */
 static kr_status hold_nothing_out(struct kr_ctx *ctx, const struct kr_gp_spec *spec, struct roles *out)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)spec->objective.loss.type;
     if (loss->eval)
         return kr_fail(ctx, KR_INVALID, "/objective/validation",
                        "is required: %s is a loss of rows that are held out", loss->base.name);
-    out->train = out->fit;
-    if (out->fit.count < 2)
-        return kr_fail(ctx, KR_INVALID, "/test", "must leave at least two training rows, got %zu",
-                       out->fit.count);
-    return KR_OK;
+    return hold_out_elsewhere(ctx, out);
 }
 
 kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
@@ -162,6 +168,8 @@ kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const s
     KR_TRY(list(ctx, data->n, is_test, false, NULL, &out->fit));
     if (!type)
         return hold_nothing_out(ctx, spec, out);
+    if (!type->select)
+        return hold_out_elsewhere(ctx, out);
     struct kr_rows rows = {data, out->fit.count, out->fit.items, is_test, group};
     KR_TRY(type->select(ctx, validation->options, &rows, pointer, fold));
     if (type->form == KR_FOLDS)

@@ -6,7 +6,7 @@
 
 /*
  * Row numbers, ascending; fit = train and validation together. Folds: train = fit, validation lists them one
- * after the other.
+ * after the other. Held out elsewhere: train = fit, no validation rows.
  */
 struct roles {
     struct kr_ints train, validation, test, fit;
@@ -21,6 +21,10 @@ kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const s
 kr_status kr_parameter_check_prior(struct kr_ctx *ctx, const struct kr_parameter *parameter) KR_MUST_CHECK;
 /* Bounds, narrowed or set by the ends of the prior. */
 void kr_parameter_follow_prior(const struct kr_parameter *parameter, double *lower, double *upper);
+/* column[k] (data->d): where `other` has feature k of `data`. INVALID at `pointer` unless both have the same.
+ */
+kr_status kr_match_features(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_dataset *other,
+                            const char *pointer, size_t *column) KR_MUST_CHECK;
 
 /* The groups (data->n) that a seeded split keeps whole, `groups` of the request included. */
 kr_status kr_rows_grouped(struct kr_ctx *ctx, const struct kr_rows *rows, const struct kr_groups *groups,

@@ -57,6 +57,7 @@ const struct kr_kernel_type kr_kernel_hamming = {
     .features = offsetof(struct kr_hamming_options, features),
     .ard = offsetof(struct kr_hamming_options, ard),
     .kernels = -1,
+    .compares = true,
     .eval = hamming_eval,
     .pull = hamming_pull,
     .pull_x = hamming_pull_x,

@@ -38,7 +38,7 @@ static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const ch
 {
     if (strcmp(op, "gradient") == 0)
         return kr_engine_gradient(ctx, request, source, reply);
-    if (!source)
+    if (!source->data.n)
         return kr_fail(ctx, KR_INVALID, "/dataset", "is required");
     if (strcmp(op, "check") == 0)
         return kr_engine_check(ctx, request, source, reply);
@@ -49,11 +49,30 @@ static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const ch
     return KR_OK;
 }
 
+/* The data sets of the message, as long as the work lasts. */
+static kr_status with_message(struct kr_ctx *ctx, const json_t *message, const char *op, json_t *request,
+                              struct kr_emit *emit, json_t **reply)
+{
+    const json_t *dataset = json_object_get(message, "dataset"),
+                 *beside = json_object_get(message, "validation_dataset");
+    struct kr_source source = {0}, held_out = {0};
+    kr_status status = dataset ? open_source(ctx, dataset, &source) : KR_OK;
+    if (status == KR_OK && beside) {
+        status = open_source(ctx, beside, &held_out);
+        source.held_out = &held_out.data;
+    }
+    if (status == KR_OK)
+        status = with_source(ctx, message, op, request, &source, emit, reply);
+    kr_dataset_unmap(&held_out.data);
+    kr_dataset_unmap(&source.data);
+    return status;
+}
+
 kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
                         json_t **reply)
 {
     const char *op = text_of(message, "op");
-    json_t *request = json_object_get(message, "request"), *dataset = json_object_get(message, "dataset");
+    json_t *request = json_object_get(message, "request");
     const json_t *model = json_object_get(message, "model");
     (void)self;
     if (op && strcmp(op, "predict") == 0)
@@ -62,10 +81,5 @@ kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emi
         return kr_engine_model_weights(ctx, model, text_of(message, "directory"), reply);
     if (!op || (strcmp(op, "gradient") && strcmp(op, "check") && strcmp(op, "tune")))
         return kr_fail(ctx, KR_INTERNAL, "", "a worker does not know the operation \"%.40s\"", op ? op : "");
-    struct kr_source source = {0};
-    kr_status status = dataset ? open_source(ctx, dataset, &source) : KR_OK;
-    if (status == KR_OK)
-        status = with_source(ctx, message, op, request, dataset ? &source : NULL, emit, reply);
-    kr_dataset_unmap(&source.data);
-    return status;
+    return with_message(ctx, message, op, request, emit, reply);
 }

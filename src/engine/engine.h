@@ -12,13 +12,14 @@
 struct kr_source {
     const char *name, *sha256; /* NULL where it has none */
     struct kr_dataset data;
+    const struct kr_dataset *held_out; /* the data set that validation `dataset` names; NULL = none */
 };
 
 /* Bytes that one of `workers` processes may use: its share of nine tenths of the machine's (or cgroup's)
  * memory. */
 size_t kr_engine_budget(int workers);
 
-/* `source` = NULL: the data is inline. *reply as kr_gradient_reply. */
+/* `source` = NULL, or one whose data has no rows: the data is inline. *reply as kr_gradient_reply. */
 kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
                              json_t **reply) KR_MUST_CHECK;
 /* Everything that can be refused before a job is queued; *effective: the request with its defaults. */
@@ -44,8 +45,8 @@ kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const
 /*
  * One message of a worker (job.h has the protocol), a kr_engine_fn:
  *
- *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?}
- *     "tune"                {"request", "dataset", "model_directory", "checkpoint"?}
+ *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?, "validation_dataset"?}
+ *     "tune"                {"request", "dataset", "validation_dataset"?, "model_directory", "checkpoint"?}
  *     "predict", "weights"  {"request"?, "model", "directory"}
  */
 kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,

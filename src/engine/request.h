@@ -22,11 +22,29 @@ extern const char *const kr_metrics_choice_names[]; /* auto, all */
 #define KR_GRADIENT_REQUEST_FIELDS(F, S)                                                                     \
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_OMIT, "name of a stored data set")                                 \
     F(S, OPTIONAL, data, kr_data, NULL, 0, 0, KR_OMIT, "or the data itself")                                 \
+    F(S, OPTIONAL, validation_data, kr_data, NULL, 0, 0, KR_OMIT,                                            \
+      "the rows of validation type dataset, instead of the name of a stored data set")                       \
     KR_GP_FIELDS(F, S)                                                                                       \
-    F(S, TEXTS, with_respect_to, _, NULL, 0, 0, KR_OMIT, "what to differentiate by: \"parameters\"")         \
+    F(S, TEXTS, with_respect_to, _, NULL, 0, 0, KR_OMIT,                                                     \
+      "what to differentiate by: \"parameters\" (always), and, with standardize off, \"x\", \"y\", "         \
+      "\"x_validation\", \"noise_variance\"")                                                                \
     F(S, CHOICE, metrics, kr_metrics_choice, "auto", 0, 0, 0,                                                \
-      "auto: those that the loss's predictions give; all: the variance is predicted for the others too")
+      "auto: those that the loss's predictions give; all: the variance is predicted for the others too")     \
+    F(S, OPTIONAL, check, kr_check_spec, NULL, 0, 0, KR_OMIT,                                                \
+      "compare the gradient with differences of the loss")
 KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
+
+#define KR_GRADIENTS_FIELDS(F, S)                                                                            \
+    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_OMIT,                                                         \
+      "one row a data row: the total derivative by its features; test rows have zeros, as have features "    \
+      "that a kernel only compares (hamming)")                                                               \
+    F(S, REALS, y, _, NULL, -1e308, 1e308, KR_OMIT, "one a data row: by its target")                         \
+    F(S, MATRIX, x_validation, _, NULL, -1e308, 1e308, KR_OMIT,                                              \
+      "one row a held-out point (data rows ascending; fold after fold; rows of the validation data set): "   \
+      "its derivative as a held-out point alone")                                                            \
+    F(S, REALS, noise_variance, _, NULL, -1e308, 1e308, KR_OMIT,                                             \
+      "one a data row: by its known noise variance, zero where the data has none")
+KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
 
 #define KR_GRADIENT_REPLY_FIELDS(F, S)                                                                       \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL,                                                        \
@@ -41,6 +59,8 @@ KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
       "over "                                                                                                \
       "the number of held-out points, of the evidence that of training rows")                                \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "every hyperparameter with its gradient")     \
+    F(S, OPTIONAL, gradients, kr_gradients, NULL, 0, 0, KR_OMIT, "derivatives of the loss by the data")      \
+    F(S, OPTIONAL, check, kr_check_report, NULL, 0, 0, KR_OMIT, "when asked for")                            \
     F(S, OBJECT, metrics, kr_metrics, NULL, 0, 0, 0, "scores of the validation rows (target's units)")       \
     F(S, INT, clamped_variances, _, "0", 0, 1e15, 0,                                                         \
       "predictive variances that fell below the noise and were set to it")                                   \

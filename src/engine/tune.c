@@ -27,7 +27,7 @@ static kr_status take_projection(struct kr_ctx *ctx, struct kr_tune_request *req
 }
 
 /* The parts borrow from each other: `out` stays where it is. */
-static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_dataset *data,
+static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_source *source,
                          struct prepared *out)
 {
     struct kr_tune_request *request = &out->request;
@@ -35,7 +35,7 @@ static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_datas
     KR_TRY(take_projection(ctx, request));
     out->spec = (struct kr_gp_spec){request->model, request->objective, request->test, request->solver};
     kr_session_limits(ctx, &out->spec.solver);
-    KR_TRY(kr_gp_init(ctx, &out->spec, data, &out->gp));
+    KR_TRY(kr_gp_init_with(ctx, &out->spec, &source->data, source->held_out, &out->gp));
     KR_TRY(kr_gp_constrain(ctx, &out->gp, &request->constraints, "/constraints", &out->constraints));
     out->tune = (struct kr_tune_spec){&out->gp, &request->optimizer, &out->constraints, request->projection};
     KR_TRY(kr_tune_check(ctx, &out->tune));
@@ -51,7 +51,7 @@ static kr_status effective(struct kr_ctx *ctx, const struct kr_tune_request *req
 kr_status kr_engine_check(struct kr_ctx *ctx, json_t *json, const struct kr_source *source, json_t **out)
 {
     struct prepared prepared;
-    KR_TRY(prepare(ctx, json, &source->data, &prepared));
+    KR_TRY(prepare(ctx, json, source, &prepared));
     return effective(ctx, &prepared.request, out);
 }
 
@@ -78,7 +78,7 @@ kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_sourc
     json_t *shown, *model = NULL;
     if (checkpoint)
         KR_TRY(kr_json_unblob(ctx, checkpoint, &count, &state));
-    KR_TRY(prepare(ctx, json, &source->data, &prepared));
+    KR_TRY(prepare(ctx, json, source, &prepared));
     KR_TRY(kr_tune(ctx, &prepared.tune, count, state, forward, emit, &result, &theta));
     KR_TRY(effective(ctx, &prepared.request, &shown));
     kr_status status =

@@ -105,8 +105,8 @@ static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, c
     const char *name;
     out->elsewhere = kr_validation_elsewhere(&spec->objective.validation, &name);
     if (held_out && !out->elsewhere)
-        return kr_fail(ctx, KR_INVALID, "/objective/validation",
-                       "must be of type dataset where validation data is given");
+        return kr_fail(ctx, KR_INVALID, "/validation_data",
+                       "must not be given unless the validation is of type dataset");
     KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
     out->form = roles.form;
     out->folds = roles.folds;

@@ -21,6 +21,7 @@ kr_status kr_gp_roles(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const s
 kr_status kr_parameter_check_prior(struct kr_ctx *ctx, const struct kr_parameter *parameter) KR_MUST_CHECK;
 /* Bounds, narrowed or set by the ends of the prior. */
 void kr_parameter_follow_prior(const struct kr_parameter *parameter, double *lower, double *upper);
+
 /* column[k] (data->d): where `other` has feature k of `data`. INVALID at `pointer` unless both have the same.
  */
 kr_status kr_match_features(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_dataset *other,

@@ -50,7 +50,7 @@ START_TEST(gradients_refuse_with_a_pointer)
     REFUSED(
         gradient(INLINE("'x': [[1, 2], [2, 1], [3, 3]], 'y': [1, 2, 4], 'feature_names': ['a', 'a']", "")),
         "/data/feature_names/1");
-    REFUSED(gradient(INLINE(THREE, ", 'with_respect_to': ['parameters', 'x']")), "/with_respect_to/1");
+    REFUSED(gradient(INLINE(THREE, ", 'with_respect_to': ['parameters', 'z']")), "/with_respect_to/1");
     REFUSED(gradient(INLINE(THREE, ", 'metrics': 'some'")), "/metrics");
     REFUSED(gradient(INLINE(THREE, ", 'colour': 1")), "/colour");
     REFUSED(gradient(INLINE(THREE, ", 'test': {'rows': [0]}")), "/objective/validation/rows/0");
@@ -63,7 +63,7 @@ START_TEST(priors_are_told_apart_from_the_loss)
 {
     static const char with[] =
         "{'data': {" THREE "}, 'model': {'kernel': {'type': 'rbf', 'lengthscale': {'value': 2, 'prior': "
-                           "{'type': 'normal', 'mean': 1, "
+        "{'type': 'normal', 'mean': 1, "
         "'sd': 0.5}}}}, 'objective': {'loss': 'nlpd', 'validation': {'type': 'rows', 'rows': [0]}}}",
                       without[] = "{'data': {" THREE
                                   "}, 'model': {'kernel': {'type': 'rbf', 'lengthscale': 2}}, 'objective': "

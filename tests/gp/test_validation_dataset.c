@@ -181,7 +181,7 @@ START_TEST(what_is_refused)
     const struct kr_dataset other = renamed(others, 3);
     struct kr_gp_spec beside = elsewhere("held"), nameless = elsewhere(NULL);
     REFUSED(kr_gp_init(ctx, &beside, &train, &gp), "/objective/validation/name");
-    REFUSED(kr_gp_init_with(ctx, &spec, &train, &held, &gp), "/objective/validation");
+    REFUSED(kr_gp_init_with(ctx, &spec, &train, &held, &gp), "/validation_data");
     REFUSED(kr_gp_init_with(ctx, &beside, &train, &other, &gp), "/objective/validation/name");
     REFUSED(kr_gp_init_with(ctx, &nameless, &train, &other, &gp), "/validation_data");
     OK(kr_gp_init_with(ctx, &nameless, &train, &held, &gp));

@@ -31,7 +31,7 @@ for ((split = 0; split < splits; split++)); do
     tuned "$split" . >"$folder/with.json"
     first=$(jq -s 'map(select(.event == "step"))[0].data.constraint_violation' "$folder/events.json")
     jq -rs --argjson split "$split" --argjson first "$first" \
-        "[\$split, (.[0] | $scores[]), (.[1] | $scores[]), \$first, .[1].constraint_violation] | @tsv" \
+        "[\$split, (.[0] | ${scores}[]), (.[1] | ${scores}[]), \$first, .[1].constraint_violation] | @tsv" \
         "$folder/without.json" "$folder/with.json" | tee -a "$folder/table" |
         awk -F'\t' '{ printf "  %5d | %6.3f %8.3f %8.1f %% in | %6.3f %8.3f %8.1f %% in | %.3g, %.1e\n", $1, $2, $3, $4, $5, $6, $7, $8, $9 }'
 done

@@ -81,7 +81,8 @@ kr_status kr_nullspace_filter(struct kr_ctx *ctx, const struct kr_nullspace_opti
 /*
  * The gradient inside the constraint set and the box: out = g - LstSq(J, J g) over the coordinates that are
  * free (not at a bound that -out would cross), 0 elsewhere. Zero at a KKT point. multipliers (m), when not
- * NULL: LstSq(J', g), the Lagrange multipliers of g = J'multipliers. Errors as above.
+ * NULL: LstSq(J', g), the Lagrange multipliers of g = J'multipliers. One solve without
+ * bounds, usually 2 or 3 with them; after about 100 the report stops with `iterations`. Errors as above.
  */
 kr_status kr_nullspace_gradient(struct kr_ctx *ctx, const struct kr_nullspace_options *options,
                                 const struct kr_op *J, const double *lower, const double *upper,

@@ -6,8 +6,9 @@
  *
  * which is right when no v_i of F leads over a bound and no entry of g - J'multipliers in H leads inwards.
  * Coordinates for which one is not so change sides: all at once while their number falls, else (after a few
- * tries) only the last of them, which ends for certain (Judice and Pires 1994, block principal pivoting).
- * Where z is at no bound, that is one solve.
+ * tries) only the last of them, which ends for certain (Judice and Pires 1994, block principal pivoting), but
+ * not always soon: where constraints and bounds are more than coordinates, the report may say after
+ * MAX_ROUNDS that the sides did not settle. Where z is at no bound, that is one solve.
  *
  * Shapes: J m x n. Cost: one solve a round, and one product with J' where z is at bounds. Memory: n + m
  * doubles, n bytes, and what LSMR on the tall J' needs.
@@ -21,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TRIES = 3 };
+enum { TRIES = 3, MAX_ROUNDS = 100 };
 
 struct tangent {
     size_t n;
@@ -119,6 +120,7 @@ static kr_status pivot(struct kr_ctx *ctx, const struct kr_lstsq_options *option
                        struct tangent *t, double *v, double *multipliers, struct kr_lstsq_report *report)
 {
     size_t held, at_bounds = guess(t, &held), best = SIZE_MAX, last = 0, tries = TRIES;
+    const size_t most = at_bounds < MAX_ROUNDS / 2 ? 2 * at_bounds + 10 : MAX_ROUNDS;
     double *scratch = NULL;
     if (held > 0 || at_bounds > 0)
         KR_ALLOC(ctx, scratch, t->n);
@@ -128,8 +130,14 @@ static kr_status pivot(struct kr_ctx *ctx, const struct kr_lstsq_options *option
             return KR_OK;
         KR_TRY(kr_op_apply_t(ctx, J, 1, multipliers, scratch));
         const size_t count = count_wrong(t, scratch, &last);
-        if (count == 0 || round > 2 * at_bounds + 10)
+        if (count == 0)
             return KR_OK;
+        if (round + 1 == most) {
+            if (report->stop < KR_LSTSQ_STOP_ITERATIONS)
+                report->stop = KR_LSTSQ_STOP_ITERATIONS;
+            report->reason = "which coordinates are held at bounds did not settle";
+            return KR_OK;
+        }
         if (count < best) {
             best = count;
             tries = TRIES;

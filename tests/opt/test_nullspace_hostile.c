@@ -260,6 +260,26 @@ START_TEST(constraints_that_cannot_hold)
 }
 END_TEST
 
+/* More constraints and bounds than coordinates: the search for the bounds that hold may take very long. It
+ * ends, says so, and what it returns crosses no bound. */
+START_TEST(bounds_that_do_not_settle)
+{
+    enum { MANY = 600 };
+    struct setting s;
+    kr_ctx_init(ctx, 0);
+    make(MANY, true, &s);
+    hostile_filter(ctx, KR_CONVOLUTION_VALID, MANY, &s.h);
+    s.J.rows = s.h.inner.rows;
+    OK(kr_nullspace_gradient(ctx, &s.options, &s.J, s.lower, s.upper, s.z, s.g, s.tangent, NULL, &s.solves));
+    ck_assert_uint_eq(s.solves.solves, 100);
+    ck_assert_int_eq(s.solves.stop, KR_LSTSQ_STOP_ITERATIONS);
+    ck_assert_ptr_nonnull(strstr(s.solves.reason, "did not settle"));
+    for (size_t i = 0; i < MANY; i++)
+        ck_assert(isfinite(s.tangent[i]) && (s.z[i] > s.lower[i] || s.tangent[i] <= 0));
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 /* A Jacobian with a wrong adjoint: the step ends, is finite, and the mismatch tells. */
 static kr_status twisted(struct kr_ctx *c, const struct kr_op *op, size_t k, const double *X, double *Y)
 {
@@ -327,7 +347,7 @@ END_TEST
 Suite *suite(void)
 {
     const TTest *const tests[] = {bounds_that_are_none, options_out_of_range, of_no_size,
-                                  constraints_that_cannot_hold};
+                                  constraints_that_cannot_hold, bounds_that_do_not_settle};
     Suite *made = suite_of("hostile null space", tests, sizeof tests / sizeof *tests);
     TCase *loops = tcase_create("with and without bounds");
     tcase_set_timeout(loops, 30);

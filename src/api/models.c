@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static json_t *document(const struct kr_model_row *row)
+json_t *kr_model_json(const struct kr_model_row *row)
 {
     json_t *stored = kr_stored_json(row->document);
     json_t *json = json_pack("{s:s, s:s}", "name", row->name, "created_at", row->created_at);
@@ -19,7 +19,7 @@ static kr_status call(struct kr_exchange *x, const char *op, json_t *request, js
     struct kr_model_row row;
     KR_TRY(kr_store_model_get(x->ctx, x->api->store, x->params[0], &row));
     json_t *message =
-        json_pack("{s:s, s:o, s:s}", "op", op, "model", document(&row), "directory", row.directory);
+        json_pack("{s:s, s:o, s:s}", "op", op, "model", kr_model_json(&row), "directory", row.directory);
     if (request)
         json_object_set(message, "request", request);
     kr_status status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, reply);
@@ -39,7 +39,7 @@ kr_status kr_handle_model_get(struct kr_exchange *x)
         return kr_send_json(x, 200, reply);
     }
     KR_TRY(kr_store_model_get(x->ctx, x->api->store, x->params[0], &row));
-    return kr_send_json(x, 200, document(&row));
+    return kr_send_json(x, 200, kr_model_json(&row));
 }
 
 kr_status kr_handle_model_list(struct kr_exchange *x)

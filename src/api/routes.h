@@ -56,6 +56,9 @@ kr_handler kr_handle_gradient;
 kr_handler kr_handle_job_post, kr_handle_job_list, kr_handle_job_get, kr_handle_job_cancel,
     kr_handle_job_delete, kr_handle_job_events;
 /* models.c */
-kr_handler kr_handle_model_list, kr_handle_model_get, kr_handle_model_delete, kr_handle_model_predict;
+kr_handler kr_handle_model_list, kr_handle_model_get, kr_handle_model_put, kr_handle_model_delete,
+    kr_handle_model_predict;
+/* What GET says of a stored model; NULL without memory. New reference. */
+json_t *kr_model_json(const struct kr_model_row *row);
 
 #endif

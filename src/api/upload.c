@@ -8,7 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 
-static const char *hex_sha256(struct kr_ctx *ctx, const char *bytes, size_t length)
+const char *kr_hex_sha256(struct kr_ctx *ctx, const char *bytes, size_t length)
 {
     unsigned char hash[crypto_hash_sha256_BYTES];
     char *hex = kr_alloc(ctx, 2 * sizeof hash + 1, 1);
@@ -62,10 +62,10 @@ kr_status kr_upload_read(struct kr_exchange *x, struct kr_upload *out)
     const char *target = kr_http_query(request, "target"), *noise = kr_http_query(request, "noise_variance"),
                *missing = kr_http_query(request, "missing");
     const bool csv = strcmp(x->media, KR_CSV_MEDIA) == 0;
-    *out = (struct kr_upload){.sha256 = hex_sha256(x->ctx, request->body, request->length)};
+    *out = (struct kr_upload){.sha256 = kr_hex_sha256(x->ctx, request->body, request->length)};
     KR_TRY(csv ? read_csv(x, out) : read_json(x, out));
     char *reading = kr_printf(x->ctx, "%s %s|%s|%s|%s", out->sha256, x->media, target ? target : "",
                               noise ? noise : "", missing ? missing : "reject");
-    out->digest = reading ? hex_sha256(x->ctx, reading, strlen(reading)) : NULL;
+    out->digest = reading ? kr_hex_sha256(x->ctx, reading, strlen(reading)) : NULL;
     return out->digest ? KR_OK : x->ctx->error.status;
 }

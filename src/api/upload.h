@@ -1,9 +1,12 @@
-/* upload: the body of a data set, read by its media type. */
+/* upload: the body of a data set, read by its media type; digests of bodies. */
 #ifndef KRIGED_API_UPLOAD_H
 #define KRIGED_API_UPLOAD_H
 
 #include "api/exchange.h"
 #include "kriged/data.h"
+
+/* Of some bytes, hexadecimal; NULL when the arena is full. */
+const char *kr_hex_sha256(struct kr_ctx *ctx, const char *bytes, size_t length);
 
 struct kr_upload {
     struct kr_dataset data;

@@ -79,6 +79,8 @@ kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emi
         return kr_engine_predict(ctx, request, model, text_of(message, "directory"), reply);
     if (op && strcmp(op, "weights") == 0)
         return kr_engine_model_weights(ctx, model, text_of(message, "directory"), reply);
+    if (op && strcmp(op, "import") == 0)
+        return kr_engine_model_import(ctx, model, text_of(message, "directory"), reply);
     if (!op || (strcmp(op, "gradient") && strcmp(op, "check") && strcmp(op, "tune")))
         return kr_fail(ctx, KR_INTERNAL, "", "a worker does not know the operation \"%.40s\"", op ? op : "");
     return with_message(ctx, message, op, request, emit, reply);

@@ -43,11 +43,20 @@ kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const
                                   json_t **out) KR_MUST_CHECK;
 
 /*
+ * A document from elsewhere, with its weights: checked as a whole, the weights written into the (empty)
+ * directory. *out: the document as it is kept, without weights, name and time. INVALID with the pointer of
+ * whatever is wrong.
+ */
+kr_status kr_engine_model_import(struct kr_ctx *ctx, const json_t *model, const char *directory,
+                                 json_t **out) KR_MUST_CHECK;
+
+/*
  * One message of a worker (job.h has the protocol), a kr_engine_fn:
  *
  *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?, "validation_dataset"?}
  *     "tune"                {"request", "dataset", "validation_dataset"?, "model_directory", "checkpoint"?}
  *     "predict", "weights"  {"request"?, "model", "directory"}
+ *     "import"              {"model", "directory"}
  */
 kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
                         json_t **reply);

@@ -103,28 +103,29 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     p->mean_first = parameters.count;
     KR_TRY(p->mean->build(ctx, document->mean.options, model->d, "/mean", "mean", &parameters));
     p->noise_index = parameters.count;
-    KR_ALLOC(ctx, theta, parameters.count + 1);
-    for (size_t i = 0; i < parameters.count; i++)
-        theta[i] = parameters.items[i].spec.value;
     if (document->noise.variance.array)
         return kr_fail(ctx, KR_INVALID, "/noise/variance", "must be one number, not an array");
-    theta[p->noise_index] = document->noise.variance.values[0].value;
+    KR_TRY(kr_parameters_add(ctx, &parameters,
+                             (struct kr_parameter){.name = kr_strdup(ctx, "noise.variance"),
+                                                   .pointer = kr_strdup(ctx, "/noise/variance"),
+                                                   .unit = KR_UNIT_VARIANCE,
+                                                   .positive = true,
+                                                   .exact_unit = true,
+                                                   .spec = document->noise.variance.values[0]}));
+    KR_ALLOC(ctx, theta, parameters.count);
+    for (size_t i = 0; i < parameters.count; i++)
+        theta[i] = parameters.items[i].spec.value;
     p->theta = theta;
-    return KR_OK;
+    return kr_model_check(ctx, document, &parameters, theta);
 }
 
-static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_weights *weights,
+static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
                               struct kr_posterior *p)
 {
+    const struct kr_model_weights *weights = document->weights;
     const size_t n = weights->x.rows, d = weights->x.cols;
     double *x;
-    if (weights->alpha.count != n)
-        return kr_fail(ctx, KR_INVALID, "/weights/alpha",
-                       "must have one entry for each of %zu inputs, got %zu", n, weights->alpha.count);
-    if (weights->noise_variance.count && weights->noise_variance.count != n)
-        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance",
-                       "must have one entry for each of %zu inputs, got %zu", n,
-                       weights->noise_variance.count);
+    KR_TRY(kr_model_check_weights(ctx, document, weights));
     KR_TRY(kr_transpose(ctx, n, d, weights->x.items, &x));
     p->x = (struct kr_points){n, d, n, x};
     p->alpha = weights->alpha.items;
@@ -141,7 +142,11 @@ static kr_status map_weights(struct kr_ctx *ctx, const char *directory, struct k
     model->posterior.x = (struct kr_points){data->n, data->d, data->n, data->x};
     model->posterior.alpha = data->y;
     model->posterior.noise = data->noise_variance;
-    return KR_OK;
+    if (data->d == model->d)
+        return KR_OK;
+    kr_dataset_unmap(data);
+    return kr_fail(ctx, KR_INTERNAL, "", "the weights have %zu columns, the model %zu features",
+                   model->posterior.x.d, model->d);
 }
 
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *directory, struct kr_model *out)
@@ -149,19 +154,10 @@ kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *dire
     struct kr_model_document *document = &out->document;
     memset(out, 0, sizeof *out);
     KR_TRY(kr_wire_read(ctx, &kr_model_document_schema, (json_t *)json, "", document));
-    if (strcmp(document->format, KR_MODEL_FORMAT) != 0)
-        return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"",
-                       document->format);
     out->d = document->dataset.feature_names.count;
-    if (document->standardization.x_mean.count != out->d || document->standardization.x_sd.count != out->d)
-        return kr_fail(ctx, KR_INVALID, "/standardization",
-                       "must have one mean and one sd for each of %zu features", out->d);
     KR_TRY(build(ctx, document, out));
-    KR_TRY(document->weights ? take_weights(ctx, document->weights, &out->posterior)
+    KR_TRY(document->weights ? take_weights(ctx, document, &out->posterior)
                              : map_weights(ctx, directory, out));
-    if (out->posterior.x.d != out->d)
-        return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", out->d,
-                       out->posterior.x.d);
     out->posterior.solver = &document->solver;
     return KR_OK;
 }
@@ -177,5 +173,16 @@ kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const
     *out = status == KR_OK ? kr_wire_write(&kr_model_document_schema, &opened.document) : NULL;
     kr_dataset_unmap(&opened.mapping);
     KR_TRY(status);
+    return *out ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
+}
+
+kr_status kr_engine_model_import(struct kr_ctx *ctx, const json_t *model, const char *directory, json_t **out)
+{
+    struct kr_model opened;
+    KR_TRY(kr_model_open(ctx, model, NULL, &opened));
+    KR_TRY(save_weights(ctx, &opened.posterior, directory));
+    opened.document.weights = NULL;
+    opened.document.name = opened.document.created_at = NULL;
+    *out = kr_wire_write(&kr_model_document_schema, &opened.document);
     return *out ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
 }

@@ -33,8 +33,9 @@ KR_DECLARE(kr_model_standardisation, KR_STANDARDISATION_FIELDS);
 KR_DECLARE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS);
 
 #define KR_MODEL_DOCUMENT_FIELDS(F, S)                                                                       \
-    F(S, TEXT, name, _, NULL, 0, 0, KR_OMIT, "name of the model: the id of its job")                         \
-    F(S, TEXT, created_at, _, NULL, 0, 0, KR_OMIT, "time, UTC")                                              \
+    F(S, TEXT, name, _, NULL, 0, 0, KR_OMIT,                                                                 \
+      "name of the model: the id of its job, or that of its import, whatever is given here")                 \
+    F(S, TEXT, created_at, _, NULL, 0, 0, KR_OMIT, "time, UTC; of an import, its own")                       \
     F(S, TEXT, format, _, NULL, 0, 0, KR_REQUIRED, "\"kriged-model\"")                                       \
     F(S, INT, version, _, NULL, 1, 1, KR_REQUIRED, "of the format")                                          \
     F(S, TEXT, created_by, _, NULL, 0, 0, KR_OMIT, "program and version")                                    \
@@ -68,6 +69,12 @@ struct kr_model {
 /* INVALID with a pointer into the document when it is not a model of this format. */
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *directory,
                         struct kr_model *out) KR_MUST_CHECK;
+
+/* What members of a document owe each other; INVALID with the pointer of the one that does not fit. */
+kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,
+                         const struct kr_parameters *parameters, const double *theta) KR_MUST_CHECK;
+kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
+                                 const struct kr_model_weights *weights) KR_MUST_CHECK;
 
 /* The part of an effective request that is a model, with theta in the place of its values. */
 json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parameters, const double *theta);

@@ -33,6 +33,9 @@ static const char *const migrations[] = {
     "CREATE INDEX models_newest ON models (created_at, name);"
 
     "CREATE TABLE checks (id INTEGER PRIMARY KEY, at TEXT NOT NULL) STRICT;",
+
+    /* of models that clients bring; NULL: a job made it */
+    "ALTER TABLE models ADD COLUMN digest TEXT;",
 };
 enum { NEWEST = sizeof migrations / sizeof migrations[0] };
 

@@ -143,12 +143,24 @@ kr_status kr_store_checkpoint(struct kr_ctx *ctx, struct kr_store *store, const 
 
 struct kr_model_row {
     const char *name, *document, *created_at, *directory; /* directory: absolute */
+    const char *digest; /* of a model that was put: the same again is recognised by it; NULL: a job made it */
 };
 /* A fresh id and its directory (made, absolute path in *directory) for a worker to write weights into;
  * removed at the next open unless a model takes it. */
 kr_status kr_store_model_directory(struct kr_ctx *ctx, struct kr_store *store, char id[KR_ID_BYTES],
                                    char **directory) KR_MUST_CHECK;
 void kr_store_model_directory_drop(struct kr_store *store, const char *id); /* when no model took it */
+/*
+ * Stores the model `row` (name, document, digest given; created_at and directory are filled in) whose weights
+ * are in the directory `id`, from kr_store_model_directory. *created = false with the stored row when name
+ * and digest are there already; CONFLICT when the name is another model's. The directory is dropped unless
+ * the model takes it.
+ */
+kr_status kr_store_model_put(struct kr_ctx *ctx, struct kr_store *store, const char *id,
+                             struct kr_model_row *row, bool *created) KR_MUST_CHECK;
+/* The question alone, before the weights are written: *found, the stored row, CONFLICT. */
+kr_status kr_store_model_find(struct kr_ctx *ctx, struct kr_store *store, struct kr_model_row *row,
+                              bool *found) KR_MUST_CHECK;
 kr_status kr_store_model_get(struct kr_ctx *ctx, struct kr_store *store, const char *name,
                              struct kr_model_row *out) KR_MUST_CHECK;
 kr_status kr_store_model_list(struct kr_ctx *ctx, struct kr_store *store, struct kr_page *page, size_t *count,

@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <sys/stat.h>
 
+#define SHA256 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 enum { ROWS = 48, COLUMNS = 3 };
 static char directory[64]; /* the data set; weights of models go below it */
 static struct kr_source source;
@@ -73,7 +74,7 @@ static void make_data(bool noise)
         y[i] = 50 + 10 * sin(x[i]) + 0.5 * x[ROWS + i] + kr_rng_normal(&rng);
         v[i] = 0.5 + kr_rng_uniform(&rng);
     }
-    source = (struct kr_source){"d", "abc", {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL}, NULL};
+    source = (struct kr_source){"d", SHA256, {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL}, NULL};
 }
 
 static UNUSED void open_data(void)
@@ -95,10 +96,10 @@ static UNUSED void close_data(void)
 /* The data set as the daemon tells a worker of it. */
 static UNUSED json_t *stored(void)
 {
-    return json_of(
-        "{'name': 'd', 'directory': '%s', 'meta': {'sha256': 'abc', 'feature_names': ['a', 'b', 'c'], "
-        "'target_name': 'y'}}",
-        below("data"));
+    return json_of("{'name': 'd', 'directory': '%s', 'meta': {'sha256': '" SHA256
+                   "', 'feature_names': ['a', 'b', 'c'], "
+                   "'target_name': 'y'}}",
+                   below("data"));
 }
 
 #define PLAIN_MODEL "{'kernel': {'type': 'matern32', 'ard': true}}"

@@ -188,7 +188,7 @@ START_TEST(a_run_by_message_is_the_run_in_memory)
     json_object_del(at(reply, "result"), "seconds");
     json_object_del(at(here, "result"), "seconds");
     assert_same_json(reply, here);
-    ck_assert_str_eq(json_string_value(at(at(at(reply, "model"), "dataset"), "sha256")), "abc");
+    ck_assert_str_eq(json_string_value(at(at(at(reply, "model"), "dataset"), "sha256")), SHA256);
 }
 END_TEST
 
@@ -243,11 +243,11 @@ START_TEST(predictions_refuse_with_a_pointer)
         {{"format"}, "{'v': 'gp'}", "/format"},
         {{"version"}, "{'v': 2}", "/version"},
         {{"noise", "variance"}, "{'v': [1, 2]}", "/noise/variance"},
-        {{"standardization", "x_sd"}, "{'v': [1, 1]}", "/standardization"},
+        {{"standardization", "x_sd"}, "{'v': [1, 1]}", "/standardization/x_sd"},
         {{"standardization", "x_sd"}, "{'v': [1, 0, 1]}", "/standardization/x_sd/1"},
         {{"weights", "alpha"}, "{'v': [1]}", "/weights/alpha"},
         {{"weights", "noise_variance"}, "{'v': [1]}", "/weights/noise_variance"},
-        {{"weights", "x"}, "{'v': [[1]]}", "/weights/alpha"},
+        {{"weights", "x"}, "{'v': [[1]]}", "/weights/x"},
         {{"kernel", "features"}, "{'v': ['z']}", "/kernel/features/0"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -120,6 +120,20 @@ START_TEST(a_newer_database_is_refused)
 }
 END_TEST
 
+/* As the first version made it: what is missing is added, what is there stays. */
+START_TEST(an_older_database_is_brought_up)
+{
+    struct kr_model_row row;
+    sql("ALTER TABLE models DROP COLUMN digest");
+    sql("INSERT INTO models (name, created_at, document) VALUES ('old', '2026-01-31T09:26:53.589Z', '{}')");
+    sql("PRAGMA user_version = 1");
+    reopen();
+    OK(kr_store_model_get(&ctx, store, "old", &row));
+    ck_assert_str_eq(row.document, "{}");
+    ck_assert_ptr_null(row.digest);
+}
+END_TEST
+
 START_TEST(a_corrupt_database_is_a_storage_error)
 {
     kr_store_close(store);
@@ -226,7 +240,7 @@ END_TEST
 STORE_SUITE("store", the_directory_is_private_and_the_database_careful, a_second_daemon_is_refused,
             an_executed_child_does_not_keep_the_lock, only_leftovers_are_removed,
             data_without_their_database_are_kept, a_newer_database_is_refused,
-            a_corrupt_database_is_a_storage_error, directories_that_cannot_be_are_named,
-            a_directory_that_may_not_be_written_is_a_storage_error,
+            an_older_database_is_brought_up, a_corrupt_database_is_a_storage_error,
+            directories_that_cannot_be_are_named, a_directory_that_may_not_be_written_is_a_storage_error,
             a_full_disk_is_a_storage_error_and_changes_nothing, the_check_writes, things_are_counted,
             closing_nothing_is_fine)

@@ -1,0 +1,124 @@
+/*
+ * Is a document one of our models? Tables have checked types and ranges of its members; here is what they owe
+ * each other. A document from elsewhere is believed in nothing: each contradiction is refused at its place.
+ */
+#include "engine/model.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+static kr_status refuse(struct kr_ctx *ctx, const char *place, size_t index, const char *why)
+{
+    return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%zu", place, index), "%s", why);
+}
+
+static kr_status check_source(struct kr_ctx *ctx, const struct kr_model_source *source)
+{
+    const struct kr_texts *names = &source->feature_names;
+    for (size_t k = 0; k < names->count; k++)
+        for (size_t j = 0; j <= k; j++)
+            if (j == k ? !names->items[k][0] : strcmp(names->items[j], names->items[k]) == 0)
+                return refuse(ctx, "/dataset/feature_names", k,
+                              j == k ? "must not be empty" : "is the name of another feature already");
+    if (source->sha256 && (strlen(source->sha256) != 64 || strspn(source->sha256, "0123456789abcdef") != 64))
+        return kr_fail(ctx, KR_INVALID, "/dataset/sha256",
+                       "must be 64 hexadecimal digits, or null, got \"%.80s\"", source->sha256);
+    return KR_OK;
+}
+
+static kr_status check_count(struct kr_ctx *ctx, const char *pointer, size_t count, size_t wanted,
+                             const char *what)
+{
+    if (count == wanted)
+        return KR_OK;
+    return kr_fail(ctx, KR_INVALID, pointer, "must have one entry for each of %zu %s, got %zu", wanted, what,
+                   count);
+}
+
+/* Constants of what is not standardised change nothing. */
+static kr_status check_scale(struct kr_ctx *ctx, const struct kr_model_document *document, size_t d)
+{
+    const struct kr_model_standardisation *scale = &document->standardization;
+    KR_TRY(check_count(ctx, "/standardization/x_mean", scale->x_mean.count, d, "features"));
+    KR_TRY(check_count(ctx, "/standardization/x_sd", scale->x_sd.count, d, "features"));
+    for (size_t k = 0; k < d && !document->standardize.x; k++) {
+        if (scale->x_mean.items[k] != 0)
+            return refuse(ctx, "/standardization/x_mean", k, "must be 0 where standardize.x is false");
+        if (scale->x_sd.items[k] != 1)
+            return refuse(ctx, "/standardization/x_sd", k, "must be 1 where standardize.x is false");
+    }
+    if (!document->standardize.y && scale->y_mean != 0)
+        return kr_fail(ctx, KR_INVALID, "/standardization/y_mean", "must be 0 where standardize.y is false");
+    if (!document->standardize.y && scale->y_sd != 1)
+        return kr_fail(ctx, KR_INVALID, "/standardization/y_sd", "must be 1 where standardize.y is false");
+    return KR_OK;
+}
+
+static kr_status check_data_value(struct kr_ctx *ctx, const struct kr_gp *gp, size_t p,
+                                  const struct kr_parameter_report *said)
+{
+    const double wanted = kr_parameter_data_value(gp, p, said->value);
+    if (isfinite(wanted) ? fabs(said->data_value - wanted) <= 1e-12 * fabs(wanted) : isnan(said->data_value))
+        return KR_OK;
+    return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/parameters/%zu/data_value", p),
+                   "must be %.17g (null where that is no number), got %.17g", wanted, said->data_value);
+}
+
+/* The list tells of the same values again; one that is left out tells nothing. */
+static kr_status check_parameters(struct kr_ctx *ctx, const struct kr_list *list, const struct kr_gp *gp,
+                                  const double *theta)
+{
+    const struct kr_parameters *parameters = &gp->parameters;
+    const struct kr_parameter_report *said = list->items;
+    if (list->count == 0)
+        return KR_OK;
+    KR_TRY(check_count(ctx, "/parameters", list->count, parameters->count, "hyperparameters"));
+    for (size_t p = 0; p < parameters->count; p++) {
+        const char *name = parameters->items[p].name;
+        if (!said[p].name || strcmp(said[p].name, name) != 0)
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/parameters/%zu/name", p),
+                           "must be \"%.100s\", the next hyperparameter of the model, got \"%.60s\"", name,
+                           said[p].name ? said[p].name : "");
+        if (!(said[p].value == theta[p]))
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/parameters/%zu/value", p),
+                           "must be %.17g, the value of %.100s in the model, got %.17g", theta[p], name,
+                           said[p].value);
+        KR_TRY(check_data_value(ctx, gp, p, &said[p]));
+        if (said[p].fixed != parameters->items[p].spec.fixed)
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/parameters/%zu/fixed", p),
+                           "must be as %.100s is in the model", name);
+    }
+    return KR_OK;
+}
+
+kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,
+                         const struct kr_parameters *parameters, const double *theta)
+{
+    if (strcmp(document->format, KR_MODEL_FORMAT) != 0)
+        return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"",
+                       document->format);
+    KR_TRY(check_source(ctx, &document->dataset));
+    KR_TRY(check_scale(ctx, document, document->dataset.feature_names.count));
+    if (document->request && !json_is_object((const json_t *)document->request))
+        return kr_fail(ctx, KR_INVALID, "/request", "must be an object");
+    const struct kr_model_standardisation *scale = &document->standardization;
+    const struct kr_gp gp = {.parameters = *parameters,
+                             .scale = {scale->x_mean.items, scale->x_sd.items, scale->y_mean, scale->y_sd}};
+    return check_parameters(ctx, &document->parameters, &gp, theta);
+}
+
+kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
+                                 const struct kr_model_weights *weights)
+{
+    const size_t n = weights->x.rows, d = document->dataset.feature_names.count;
+    if (weights->x.cols != d)
+        return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", d, weights->x.cols);
+    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.count, n, "inputs"));
+    if (weights->noise_variance.count)
+        KR_TRY(check_count(ctx, "/weights/noise_variance", weights->noise_variance.count, n, "inputs"));
+    if (document->dataset.rows != n)
+        return kr_fail(ctx, KR_INVALID, "/dataset/rows", "must be %zu, the number of inputs, got %zu", n,
+                       document->dataset.rows);
+    return KR_OK;
+}

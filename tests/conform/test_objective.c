@@ -59,13 +59,14 @@ static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr
               gp.parameters.items[p].name);
 }
 
-/* One model by all solvers, in three variations: mean zero, mean constant, known noise as well. */
+/* One model by all solvers, in three variations: mean zero, mean constant, mean linear with known noise. */
 static void check_model(struct kr_ctx *ctx, const struct kernel_case *kernel, const char *loss)
 {
+    static const char *const means[] = {"zero", "constant", "linear"};
     for (int variation = 0; variation < 3; variation++) {
         const struct kr_dataset data = small_data(ctx, ROWS, variation == 2, 5);
         struct kr_gp_spec spec;
-        make_spec(ctx, &kernel->spec, loss, "cholesky", variation ? "constant" : "zero", &spec);
+        make_spec(ctx, &kernel->spec, loss, "cholesky", means[variation], &spec);
         const double *wanted = differences(ctx, &spec, &data);
         for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++) {
             /* without a factor the evidence is an estimate: test_evidence.c */

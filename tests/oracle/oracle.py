@@ -161,6 +161,10 @@ class Gp:
         parameters = kernel_parameters(self.model["kernel"], "kernel", self.d)
         if mean["type"] == "constant":
             parameters.append(("mean.value", mean.get("value", 0)))
+        if mean["type"] == "linear":
+            slopes = mean["coefficients"]
+            slopes = slopes if isinstance(slopes, list) else [slopes] * self.d
+            parameters += [(f"mean.coefficients[{k}]", v) for k, v in enumerate(slopes)] + [("mean.value", mean["value"])]
         parameters.append(("noise.variance", self.model.get("noise", {}).get("variance", 0.1)))
         self.start = {name: mpf(value) for name, value in parameters}
 
@@ -189,31 +193,36 @@ class Gp:
         mean, variance = moments(values)
         return mean, mp.sqrt(variance) if variance > 0 else mpf(1)
 
+    def mean(self, theta, point):
+        """m(x) at a standardised point."""
+        slopes = (theta.get(f"mean.coefficients[{k}]", mpf(0)) * v for k, v in enumerate(point))
+        return theta.get("mean.value", mpf(0)) + sum_over(slopes)
+
     def predict(self, theta, given, wanted):
         """Mean and variance of new observations at the rows `wanted`, conditioned on the rows `given`; standardised."""
-        spec, noise, m = self.model["kernel"], theta["noise.variance"], theta.get("mean.value", mpf(0))
+        spec, noise, m = self.model["kernel"], theta["noise.variance"], lambda row: self.mean(theta, self.x[row])
         n = len(given)
         if n == 0:
-            return [(m, kernel(spec, "kernel", theta, self.x[j], self.x[j], True) + noise + self.known[j]) for j in wanted]
+            return [(m(j), kernel(spec, "kernel", theta, self.x[j], self.x[j], True) + noise + self.known[j]) for j in wanted]
         a = mp.matrix(n, n)
         for i in range(n):
             for j in range(i + 1):
                 a[i, j] = a[j, i] = kernel(spec, "kernel", theta, self.x[given[i]], self.x[given[j]], i == j)
             a[i, i] += noise + self.known[given[i]]
         inverse = a**-1
-        residual = mp.matrix([self.y[i] - m for i in given])
+        residual = mp.matrix([self.y[i] - m(i) for i in given])
         alpha = inverse * residual
         out = []
         for j in wanted:
             cross = mp.matrix([kernel(spec, "kernel", theta, self.x[j], self.x[i]) for i in given])
             prior = kernel(spec, "kernel", theta, self.x[j], self.x[j], True)
             explained = (cross.T * (inverse * cross))[0]
-            out.append((m + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
+            out.append((m(j) + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
         return out
 
     def joint(self, points):
         """Mean, covariance and the mean's gradient of the function (no noise) at points in the data's units."""
-        spec, theta, m = self.model["kernel"], self.start, self.start.get("mean.value", mpf(0))
+        spec, theta = self.model["kernel"], self.start
         k = lambda a, b, same=False: kernel(spec, "kernel", theta, a, b, same)
         n = len(self.fit)
         a = mp.matrix(n, n)
@@ -221,9 +230,9 @@ class Gp:
             for j in range(n):
                 a[i, j] = k(self.x[self.fit[i]], self.x[self.fit[j]], i == j)
             a[i, i] += theta["noise.variance"] + self.known[self.fit[i]]
-        alpha = mp.lu_solve(a, mp.matrix([self.y[i] - m for i in self.fit]))
+        alpha = mp.lu_solve(a, mp.matrix([self.y[i] - self.mean(theta, self.x[i]) for i in self.fit]))
         scale = lambda p: [(mpf(v) - mean) / sd for v, (mean, sd) in zip(p, self.columns)]
-        mean_at = lambda p: self.y_mean + self.y_sd * (m + sum_over(k(scale(p), self.x[r]) * w for r, w in zip(self.fit, alpha)))
+        mean_at = lambda p: self.y_mean + self.y_sd * (self.mean(theta, scale(p)) + sum_over(k(scale(p), self.x[r]) * w for r, w in zip(self.fit, alpha)))
         moved = lambda p, f, step: [mpf(v) + (step if g == f else 0) for g, v in enumerate(p)]
         cross = [mp.matrix([k(scale(p), self.x[r]) for r in self.fit]) for p in points]
         solved = [mp.lu_solve(a, c) for c in cross]
@@ -359,6 +368,7 @@ def kernels():
 
 VALIDATION, TEST = [1, 4, 8, 12, 17, 20], [2, 9, 15, 23]
 CONSTANT = {"type": "constant", "value": 0.3}
+LINEAR = {"type": "linear", "coefficients": [0.4, -0.2, 0.1], "value": 0.3}
 NONE = {"type": "none"}
 FOLDS = {"type": "kfold", "rows": [[3, 0, 7], [16], [5, 10, 11, 22], [1, 4, 8, 12, 17, 20]]}
 
@@ -390,6 +400,9 @@ def all_cases():
     for validation in ({"type": "leave_one_out"}, FOLDS, {"type": "forward", "fraction": 0.3, "by": 1}):
         for loss in ("mse", "nlpd", "crps"):
             yield case(validation["type"], spec, loss, noisy, mean=CONSTANT, validation=validation)
+    for validation in ({"type": "leave_one_out"}, None):
+        for loss in ("mse", "nlpd", "evidence"):
+            yield case(f"{validation}, linear mean", spec, loss, noisy, mean=LINEAR, validation=validation)
     for validation in (NONE, {"type": "leave_one_out"}, None):
         yield case(f"{validation}", spec, "evidence", noisy, mean=CONSTANT, validation=validation)
     yield case("white noise", dict(kernels())["white"], "evidence", plain, validation=NONE)

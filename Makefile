@@ -170,7 +170,7 @@ demo: $(BUILD)/kriged
 
 # SPLITS=5 shows as many random splits.
 demo-constraints: $(BUILD)/kriged
-	@OMP_WAIT_POLICY=passive deploy/demo-constraints.sh $(BUILD)/kriged $(or $(SPLITS),1)
+	@deploy/demo-constraints.sh $(BUILD)/kriged $(or $(SPLITS),1)
 
 # Everything, one after the other, with time for the long versions of the tests that have one (KRIGED_NIGHTLY=1).
 nightly:

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WORKER_FD = 3 };
 
@@ -122,8 +123,20 @@ static int print_command(const char *name)
     return kr_usage(*name ? "there is no command %s" : "a command is needed%s", name);
 }
 
+/* Threads that wait for each other sleep, as in the workers that the daemon starts: on a busy machine
+ * spinning ones take the core from those they wait for. OpenMP reads this when it is loaded, so the process
+ * starts once more. */
+static void wait_passively(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY"))
+        return;
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    execv("/proc/self/exe", argv); /* where it fails, the work is only slower */
+}
+
 int main(int argc, char **argv)
 {
+    wait_passively(argv);
     const char *name = argc > 1 ? argv[1] : "";
     argc--;
     argv++;

@@ -89,16 +89,28 @@ kr_status kr_check_name(struct kr_ctx *ctx, const char *name, const char *pointe
                    name);
 }
 
-kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **out)
+static kr_status put_dataset(struct kr_exchange *x, const char *name, const char *member, const char *pointer,
+                             json_t *message)
 {
     struct kr_dataset_row row;
+    if (!name)
+        return KR_OK;
     if (kr_store_dataset_get(x->ctx, x->api->store, name, &row) != KR_OK) {
         if (x->ctx->error.status != KR_NOT_FOUND)
             return x->ctx->error.status;
         kr_ctx_clear_error(x->ctx);
-        return kr_fail(x->ctx, KR_NOT_FOUND, "/dataset", "there is no data set called \"%.80s\"", name);
+        return kr_fail(x->ctx, KR_NOT_FOUND, pointer, "there is no data set called \"%.80s\"", name);
     }
-    *out = json_pack("{s:s, s:s, s:o}", "name", row.name, "directory", row.directory, "meta",
-                     kr_stored_json(row.meta));
-    return *out ? KR_OK : kr_fail(x->ctx, KR_UNAVAILABLE, "", "there is no memory for the request");
+    json_t *dataset = json_pack("{s:s, s:s, s:o}", "name", row.name, "directory", row.directory, "meta",
+                                kr_stored_json(row.meta));
+    return json_object_set_new(message, member, dataset) == 0
+               ? KR_OK
+               : kr_fail(x->ctx, KR_UNAVAILABLE, "", "there is no memory for the request");
+}
+
+kr_status kr_datasets_message(struct kr_exchange *x, const char *dataset, const char *validation,
+                              json_t *message)
+{
+    KR_TRY(put_dataset(x, dataset, "dataset", "/dataset", message));
+    return put_dataset(x, validation, "validation_dataset", "/objective/validation/name", message);
 }

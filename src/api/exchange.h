@@ -46,8 +46,11 @@ kr_status kr_send_page(struct kr_exchange *x, const char *member, json_t *items,
 json_t *kr_stored_json(const char *text);
 /* INVALID unless it is a name for data sets: [a-z0-9][a-z0-9._-]{0,63}. */
 kr_status kr_check_name(struct kr_ctx *ctx, const char *name, const char *pointer) KR_MUST_CHECK;
-/* {"name", "directory", "meta"} of a stored data set, for a worker. NOT_FOUND at /dataset. */
-kr_status kr_dataset_message(struct kr_exchange *x, const char *name, json_t **out) KR_MUST_CHECK;
+/* Puts {"name", "directory", "meta"} of the stored data sets of a request into a message for a worker, as
+ * "dataset" and "validation_dataset"; NULL = there is none. NOT_FOUND at /dataset or
+ * /objective/validation/name. */
+kr_status kr_datasets_message(struct kr_exchange *x, const char *dataset, const char *validation,
+                              json_t *message) KR_MUST_CHECK;
 
 /* How welcome `media` is by an Accept header ("text/html;q=0.1, application/json"), 0 (not at all) to 1; an
  * absent header welcomes all. */

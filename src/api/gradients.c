@@ -5,13 +5,12 @@
 static kr_status call(struct kr_exchange *x, const struct kr_gradient_request *request, json_t *tree,
                       json_t **reply)
 {
-    json_t *dataset = NULL;
-    if (request->dataset)
-        KR_TRY(kr_dataset_message(x, request->dataset, &dataset));
+    const char *validation = NULL;
+    kr_validation_elsewhere(&request->objective.validation, &validation);
     json_t *message = json_pack("{s:s, s:O}", "op", "gradient", "request", tree);
-    if (dataset)
-        json_object_set_new(message, "dataset", dataset);
-    kr_status status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, reply);
+    kr_status status = kr_datasets_message(x, request->dataset, validation, message);
+    if (status == KR_OK)
+        status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, reply);
     json_decref(message);
     return status;
 }

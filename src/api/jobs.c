@@ -59,13 +59,14 @@ static kr_status check_labels(struct kr_ctx *ctx, const struct kr_map *labels)
 
 /* A worker looks at the data too: whatever can be refused is refused now. */
 static kr_status check(struct kr_exchange *x, const struct kr_tune_request *request, json_t *tree,
-                       char **effective)
+                       const char *validation, char **effective)
 {
-    json_t *dataset, *reply;
+    json_t *reply = NULL;
     KR_TRY(check_labels(x->ctx, &request->labels));
-    KR_TRY(kr_dataset_message(x, request->dataset, &dataset));
-    json_t *message = json_pack("{s:s, s:O, s:o}", "op", "check", "request", tree, "dataset", dataset);
-    kr_status status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, &reply);
+    json_t *message = json_pack("{s:s, s:O}", "op", "check", "request", tree);
+    kr_status status = kr_datasets_message(x, request->dataset, validation, message);
+    if (status == KR_OK)
+        status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, &reply);
     json_decref(message);
     KR_TRY(status);
     char *text = kr_json_dump(reply, false);
@@ -80,11 +81,14 @@ kr_status kr_handle_job_post(struct kr_exchange *x)
     struct kr_tune_request request;
     json_t *tree = NULL;
     char *effective, id[KR_ID_BYTES];
+    const char *validation = NULL;
     KR_TRY(kr_read_body(x, &kr_tune_request_schema, &request, &tree));
-    kr_status status = check(x, &request, tree, &effective);
+    kr_validation_elsewhere(&request.objective.validation, &validation);
+    kr_status status = check(x, &request, tree, validation, &effective);
     json_decref(tree);
     KR_TRY(status);
     const struct kr_job_row row = {.dataset = request.dataset,
+                                   .validation_dataset = validation,
                                    .request = effective,
                                    .nlabels = request.labels.count,
                                    .label_names = request.labels.names,

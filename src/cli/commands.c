@@ -35,11 +35,31 @@ static int end(kr_status status)
 }
 
 /* The file's name without folder and ending, where the request does not name its data set. */
-static void name_dataset(json_t *request, const char *path)
+static void name_dataset(json_t *object, const char *member, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (json_is_object(request) && !json_object_get(request, "dataset"))
-        json_object_set_new(request, "dataset", json_stringn(name, strcspn(name, ".")));
+    if (json_is_object(object) && !json_object_get(object, member))
+        json_object_set_new(object, member, json_stringn(name, strcspn(name, ".")));
+}
+
+/* The data sets of the command line, and their names in the request. */
+static kr_status read_data(const struct kr_options *o, json_t *request, struct kr_dataset *held_out,
+                           struct kr_source *source)
+{
+    json_t *validation = json_object_get(json_object_get(request, "objective"), "validation");
+    const char *type = json_string_value(json_object_get(validation, "type"));
+    if (o->data) {
+        name_dataset(request, "dataset", o->data);
+        source->name = json_string_value(json_object_get(request, "dataset"));
+        KR_TRY(kr_read_csv(&command, o->data, &o->csv, &source->data));
+    }
+    if (!o->validation_data)
+        return KR_OK;
+    if (type && strcmp(type, "dataset") == 0)
+        name_dataset(validation, "name", o->validation_data);
+    KR_TRY(kr_read_csv(&command, o->validation_data, &o->csv, held_out));
+    source->held_out = held_out;
+    return KR_OK;
 }
 
 /* Events as lines of JSON; on a terminal, steps as one line that changes. */
@@ -70,11 +90,10 @@ static void print_event(struct kr_emit *emit, const char *kind, json_t *data, js
 static kr_status tune(const struct kr_options *o, json_t *request)
 {
     struct kr_source source = {0};
+    struct kr_dataset held_out;
     struct kr_emit emit = {print_event};
     json_t *reply;
-    name_dataset(request, o->data);
-    source.name = json_string_value(json_object_get(request, "dataset"));
-    KR_TRY(kr_read_csv(&command, o->data, &o->csv, &source.data));
+    KR_TRY(read_data(o, request, &held_out, &source));
     KR_TRY(kr_engine_tune(&command, request, &source, NULL, NULL, &emit, &reply));
     print_event(&emit, "done",
                 json_pack("{s:s, s:O}", "state", "succeeded", "result", json_object_get(reply, "result")),
@@ -89,12 +108,10 @@ static kr_status tune(const struct kr_options *o, json_t *request)
 static kr_status gradient(const struct kr_options *o, json_t *request)
 {
     struct kr_source source = {0};
+    struct kr_dataset held_out;
     json_t *reply;
-    if (o->data) {
-        name_dataset(request, o->data);
-        KR_TRY(kr_read_csv(&command, o->data, &o->csv, &source.data));
-    }
-    KR_TRY(kr_engine_gradient(&command, request, o->data ? &source : NULL, &reply));
+    KR_TRY(read_data(o, request, &held_out, &source));
+    KR_TRY(kr_engine_gradient(&command, request, &source, &reply));
     kr_status status = kr_write_json(&command, "-", reply);
     json_decref(reply);
     return status;
@@ -185,15 +202,22 @@ static int run(int argc, char **argv, const int *allowed, bool needs_data,
 
 int kr_command_tune(int argc, char **argv)
 {
-    static const int allowed[] = {
-        KR_FLAG_DATA, KR_FLAG_MODEL, KR_FLAG_TARGET, KR_FLAG_NOISE, KR_FLAG_DROP, KR_FLAG_THREADS, 0};
+    static const int allowed[] = {KR_FLAG_DATA,    KR_FLAG_VALIDATION_DATA,
+                                  KR_FLAG_MODEL,   KR_FLAG_TARGET,
+                                  KR_FLAG_NOISE,   KR_FLAG_DROP,
+                                  KR_FLAG_THREADS, 0};
     return run(argc, argv, allowed, true, tune);
 }
 
 int kr_command_gradient(int argc, char **argv)
 {
-    static const int allowed[] = {KR_FLAG_DATA, KR_FLAG_TARGET,  KR_FLAG_NOISE,
-                                  KR_FLAG_DROP, KR_FLAG_THREADS, 0};
+    static const int allowed[] = {KR_FLAG_DATA,
+                                  KR_FLAG_VALIDATION_DATA,
+                                  KR_FLAG_TARGET,
+                                  KR_FLAG_NOISE,
+                                  KR_FLAG_DROP,
+                                  KR_FLAG_THREADS,
+                                  0};
     return run(argc, argv, allowed, false, gradient);
 }
 

@@ -7,8 +7,10 @@
 
 const char kr_usage_text[] =
     "usage: kriged serve    [--listen HOST:PORT] [--data-dir DIR] [--workers N] [--threads T] [--insecure]\n"
-    "       kriged tune     REQUEST.json --data FILE.csv [--model OUT.json] [CSV options] [--threads T]\n"
-    "       kriged gradient REQUEST.json [--data FILE.csv] [CSV options] [--threads T]\n"
+    "       kriged tune     REQUEST.json --data FILE.csv [--validation-data FILE.csv] [--model OUT.json]\n"
+    "                       [CSV options] [--threads T]\n"
+    "       kriged gradient REQUEST.json [--data FILE.csv] [--validation-data FILE.csv] [CSV options]\n"
+    "                       [--threads T]\n"
     "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--threads T]\n"
     "       kriged openapi | manual | version\n"
     "CSV options: [--target COLUMN] [--noise-variance COLUMN] [--drop-missing]\n"
@@ -38,6 +40,7 @@ static const struct option flags[] = {{"listen", required_argument, NULL, KR_FLA
                                       {"threads", required_argument, NULL, KR_FLAG_THREADS},
                                       {"insecure", no_argument, NULL, KR_FLAG_INSECURE},
                                       {"data", required_argument, NULL, KR_FLAG_DATA},
+                                      {"validation-data", required_argument, NULL, KR_FLAG_VALIDATION_DATA},
                                       {"model", required_argument, NULL, KR_FLAG_MODEL},
                                       {"target", required_argument, NULL, KR_FLAG_TARGET},
                                       {"noise-variance", required_argument, NULL, KR_FLAG_NOISE},
@@ -70,6 +73,8 @@ static bool take(struct kr_options *o, int flag, const char *value)
         return o->insecure = true;
     case KR_FLAG_DATA:
         return o->data = value, true;
+    case KR_FLAG_VALIDATION_DATA:
+        return o->validation_data = value, true;
     case KR_FLAG_MODEL:
         return o->model = value, true;
     case KR_FLAG_TARGET:

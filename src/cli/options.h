@@ -14,6 +14,7 @@ enum kr_flag {
     KR_FLAG_THREADS,
     KR_FLAG_INSECURE,
     KR_FLAG_DATA,
+    KR_FLAG_VALIDATION_DATA,
     KR_FLAG_MODEL,
     KR_FLAG_TARGET,
     KR_FLAG_NOISE,
@@ -23,7 +24,7 @@ enum kr_flag {
 };
 
 struct kr_options {
-    const char *listen, *data_dir, *data, *model, *quantiles;
+    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles;
     struct kr_csv_options csv;
     int workers, threads;
     bool insecure, no_variance;

@@ -89,7 +89,7 @@ static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data
     struct kr_ints all = {0};
     if (!held_out)
         return kr_fail(ctx, KR_INVALID, "/objective/validation/name",
-                       "is required: a data set whose rows are held out");
+                       "is required, and the data set that it names: its rows are held out");
     KR_ALLOC(ctx, column, data->d);
     KR_TRY(kr_match_features(ctx, data, held_out, pointer, column));
     KR_ALLOC(ctx, all.items, held_out->n);

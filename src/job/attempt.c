@@ -216,11 +216,15 @@ static kr_status put_stored(struct kr_ctx *ctx, json_t *message, const char *nam
     return KR_OK;
 }
 
-static kr_status put_dataset(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *name, json_t *message)
+/* A stored data set (NULL: none) as the message's `member`. */
+static kr_status put_dataset(struct kr_ctx *ctx, struct kr_jobs *jobs, const char *name, const char *member,
+                             json_t *message)
 {
     struct kr_dataset_row row;
+    if (!name)
+        return KR_OK;
     json_t *dataset = json_object();
-    if (!dataset || json_object_set_new(message, "dataset", dataset) != 0)
+    if (!dataset || json_object_set_new(message, member, dataset) != 0)
         return kr_fail(ctx, KR_MEMORY_LIMIT, "", "the machine has no memory left for the job");
     KR_TRY(kr_store_dataset_get(ctx, jobs->store, name, &row));
     json_object_set_new(dataset, "name", json_string(row.name));
@@ -236,8 +240,8 @@ static kr_status make_message(struct kr_ctx *ctx, struct kr_jobs *jobs, struct k
     json_object_set_new(message, "op", json_string("tune"));
     json_object_set_new(message, "job", json_string(job->id));
     KR_TRY(put_stored(ctx, message, "request", row.request));
-    if (row.dataset)
-        KR_TRY(put_dataset(ctx, jobs, row.dataset, message));
+    KR_TRY(put_dataset(ctx, jobs, row.dataset, "dataset", message));
+    KR_TRY(put_dataset(ctx, jobs, row.validation_dataset, "validation_dataset", message));
     KR_TRY(kr_store_checkpoint(ctx, jobs->store, job->id, &checkpoint));
     if (checkpoint)
         KR_TRY(put_stored(ctx, message, "checkpoint", checkpoint));

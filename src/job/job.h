@@ -13,7 +13,8 @@
  *                       {"id": 7, "error": {"status": slug, "pointer": "..", "detail": ".."}}
  *
  * A message of op "tune" is {"id", "op", "job", "request", "dataset": {"name", "directory", "meta"},
- * "model_directory", "checkpoint": ..?}; its reply {"result": {..}, "model": {..}}.
+ * "validation_dataset": the same?, "model_directory", "checkpoint": ..?}; its reply {"result": {..}, "model":
+ * {..}}.
  *
  * Events are stored, together with the checkpoint they belong to, in one transaction every 100 ms at most,
  * and only then shown to subscribers. Events that came after the last checkpoint of an attempt wait for the
@@ -59,7 +60,7 @@ void kr_jobs_drain(struct kr_jobs *jobs);
 void kr_jobs_close(struct kr_jobs *jobs, double seconds);
 
 /* Stores and queues a job; events `state` {"state": "queued"} is its first. id (ULID) is filled in. `row`:
- * dataset, labels, request. */
+ * data sets, labels, request. */
 kr_status kr_jobs_submit(struct kr_ctx *ctx, struct kr_jobs *jobs, const struct kr_job_row *row,
                          char id[KR_ID_BYTES]) KR_MUST_CHECK;
 /* Idempotent; a queued job is cancelled at once, a running one at its next evaluation (or iteration). A

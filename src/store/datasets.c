@@ -143,10 +143,10 @@ static kr_status delete_row(struct kr_ctx *ctx, struct kr_store *store, const ch
     if (!found)
         return missing(ctx, name);
     sqlite3_stmt *KR_STATEMENT statement = NULL;
-    KR_PREPARE(
-        ctx, store, &statement,
-        "SELECT id FROM jobs WHERE dataset = ?1 AND finished_at IS NULL ORDER BY created_at, id LIMIT 1",
-        kr_text(name));
+    KR_PREPARE(ctx, store, &statement,
+               "SELECT id FROM jobs WHERE (dataset = ?1 OR validation_dataset = ?1) AND finished_at IS NULL"
+               " ORDER BY created_at, id LIMIT 1",
+               kr_text(name));
     KR_TRY(kr_db_step(ctx, store, statement, &found));
     if (found)
         return kr_fail(ctx, KR_CONFLICT, "", "the data set \"%s\" is needed by job %s, which is not finished",

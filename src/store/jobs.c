@@ -4,9 +4,9 @@
 #include <string.h>
 
 #define COLUMNS                                                                                              \
-    "id, created_at, started_at, finished_at, dataset, request, progress, result, error, state, attempt, "   \
-    "last_event"
-enum { TEXTS = 9, STATE = 9, ATTEMPT, LAST_EVENT };
+    "id, created_at, started_at, finished_at, dataset, validation_dataset, request, progress, result, "      \
+    "error, state, attempt, last_event"
+enum { TEXTS = 10, STATE = 10, ATTEMPT, LAST_EVENT };
 
 const char *const kr_job_state_names[] = {
 #define STATE_NAME(name, text, finished) text,
@@ -52,8 +52,8 @@ static kr_status read_row(struct kr_ctx *ctx, struct kr_store *store, sqlite3_st
     struct kr_job_row *out = row;
     KR_TRY(kr_db_columns(ctx, statement, TEXTS,
                          (const char **const[]){&out->id, &out->created_at, &out->started_at,
-                                                &out->finished_at, &out->dataset, &out->request,
-                                                &out->progress, &out->result, &out->error}));
+                                                &out->finished_at, &out->dataset, &out->validation_dataset,
+                                                &out->request, &out->progress, &out->result, &out->error}));
     const char *state;
     KR_TRY(kr_db_column(ctx, statement, STATE, &state));
     int known = 0;
@@ -83,13 +83,14 @@ kr_status kr_store_job_get(struct kr_ctx *ctx, struct kr_store *store, const cha
     return kr_db_unlock(store, get(ctx, store, id, out));
 }
 
-static kr_status check_dataset(struct kr_ctx *ctx, struct kr_store *store, const char *name)
+static kr_status check_dataset(struct kr_ctx *ctx, struct kr_store *store, const char *name,
+                               const char *pointer)
 {
     sqlite3_stmt *KR_STATEMENT statement = NULL;
     bool row;
     KR_PREPARE(ctx, store, &statement, "SELECT 1 FROM datasets WHERE name = ?1", kr_text(name));
     KR_TRY(kr_db_step(ctx, store, statement, &row));
-    return row ? KR_OK : kr_fail(ctx, KR_NOT_FOUND, "/dataset", "there is no data set \"%s\"", name);
+    return row ? KR_OK : kr_fail(ctx, KR_NOT_FOUND, pointer, "there is no data set \"%s\"", name);
 }
 
 static kr_status add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job, size_t nevents,
@@ -98,12 +99,14 @@ static kr_status add(struct kr_ctx *ctx, struct kr_store *store, const struct kr
     char now[KR_TIME_BYTES];
     kr_store_now(now);
     if (job->dataset)
-        KR_TRY(check_dataset(ctx, store, job->dataset));
+        KR_TRY(check_dataset(ctx, store, job->dataset, "/dataset"));
+    if (job->validation_dataset)
+        KR_TRY(check_dataset(ctx, store, job->validation_dataset, "/objective/validation/name"));
     KR_RUN(ctx, store,
-           "INSERT INTO jobs (id, state, created_at, dataset, request, last_event) VALUES (?1, ?2, ?3, ?4, "
-           "?5, ?6)",
+           "INSERT INTO jobs (id, state, created_at, dataset, validation_dataset, request, last_event)"
+           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
            kr_text(job->id), kr_text(kr_job_state_names[KR_JOB_QUEUED]), kr_text(now), kr_text(job->dataset),
-           kr_text(job->request), kr_number((int64_t)nevents));
+           kr_text(job->validation_dataset), kr_text(job->request), kr_number((int64_t)nevents));
     for (size_t i = 0; i < job->nlabels; i++)
         KR_RUN(ctx, store, "INSERT INTO labels (job, name, text) VALUES (?1, ?2, ?3)", kr_text(job->id),
                kr_text(job->label_names[i]), kr_text(job->label_texts[i]));

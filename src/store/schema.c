@@ -36,6 +36,9 @@ static const char *const migrations[] = {
 
     /* of models that clients bring; NULL: a job made it */
     "ALTER TABLE models ADD COLUMN digest TEXT;",
+
+    "ALTER TABLE jobs ADD COLUMN validation_dataset TEXT;"
+    "CREATE INDEX jobs_unfinished_validation ON jobs (validation_dataset) WHERE finished_at IS NULL;",
 };
 enum { NEWEST = sizeof migrations / sizeof migrations[0] };
 

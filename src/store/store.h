@@ -86,7 +86,7 @@ struct kr_job_row {
     enum kr_job_state state;
     const char *created_at, *started_at, *finished_at; /* NULL = not yet */
     int attempt;                                       /* from 1 once started */
-    const char *dataset;                               /* name, NULL = none */
+    const char *dataset, *validation_dataset;          /* names, NULL = none */
     size_t nlabels;
     const char *const *label_names, *const *label_texts;
     const char *request, *progress, *result, *error; /* JSON or NULL */
@@ -98,8 +98,8 @@ struct kr_event_row {
     const char *kind, *data, *created_at;
 };
 
-/* Stores a new queued job (id, dataset, labels, request given) with its first events. NOT_FOUND at "/dataset"
- * when the data set is gone. */
+/* Stores a new queued job (id, data sets, labels, request given) with its first events. NOT_FOUND at
+ * "/dataset" or "/objective/validation/name" when a data set is gone. */
 kr_status kr_store_job_add(struct kr_ctx *ctx, struct kr_store *store, const struct kr_job_row *job,
                            size_t nevents, const struct kr_event_row *events) KR_MUST_CHECK;
 kr_status kr_store_job_get(struct kr_ctx *ctx, struct kr_store *store, const char *id,

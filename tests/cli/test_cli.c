@@ -189,6 +189,56 @@ START_TEST(gradient_prints_its_reply)
 }
 END_TEST
 
+/* Rows of another file are held out, its columns in another order; the request need not name them. */
+START_TEST(validation_data)
+{
+    const char *train = file("train.csv", "a,b,y\n1,2,3\n2,1,4\n3,5,9\n4,4,8\n5,9,14\n6,7,12\n7,8,16\n"),
+               *held = file("held.csv", "b,a,y\n3,1.5,5\n6,4.5,11\n"),
+               *request = file("by-file.json", "{'model': {'kernel': {'type': 'rbf'}}, 'objective': {'loss': "
+                                               "'nlpd', 'validation': {'type': 'dataset'}}}"),
+               *job = file("run.json", "{'model': {'kernel': {'type': 'rbf'}}, 'objective': {'loss': 'nlpd', "
+                                       "'validation': {'type': 'dataset'}}, 'optimizer': {'type': 'lbfgs', "
+                                       "'max_evaluations': 3}}");
+    struct command c = RUN("gradient", request, "--data", train, "--validation-data", held);
+    ck_exits(c, 0);
+    json_t *reply = json_of(c.on_out.text),
+           *validation =
+               json_object_get(json_object_get(json_object_get(reply, "request"), "objective"), "validation");
+    ck_assert_str_eq(text_at(validation, "name"), "held");
+    const double loss = number_at(reply, "loss");
+    json_decref(reply);
+    forget(&c);
+    const char *same = file("same.csv", "a,b,y\n1.5,3,5\n4.5,6,11\n");
+    c = RUN("gradient", request, "--data", train, "--validation-data", same);
+    reply = json_of(c.on_out.text);
+    ck_assert_double_eq(number_at(reply, "loss"), loss);
+    json_decref(reply);
+    forget(&c);
+    const char *to = file("by-file-model.json", NULL);
+    c = RUN("tune", job, "--data", train, "--validation-data", held, "--model", to);
+    ck_exits(c, 0);
+    forget(&c);
+    json_t *model = json_load_file(to, 0, NULL);
+    ck_assert_double_eq(number_at(json_object_get(model, "dataset"), "rows"), 7);
+    json_decref(model);
+    c = RUN("tune", job, "--data", train);
+    ck_exits(c, 1);
+    ck_says(c.on_err, "/objective/validation/name");
+    forget(&c);
+    c = RUN("gradient", request, "--data", train, "--validation-data", file("b.csv", "a,c,y\n1,2,3\n"));
+    ck_exits(c, 1);
+    ck_says(c.on_err, "\"b\"");
+    forget(&c);
+    c = RUN("gradient",
+            file("rows.json", "{'model': {'kernel': {'type': 'rbf'}}, 'objective': {'loss': 'mse', "
+                              "'validation': {'type': 'rows', 'rows': [0]}}}"),
+            "--data", train, "--validation-data", held);
+    ck_exits(c, 1);
+    ck_says(c.on_err, "/validation_data");
+    forget(&c);
+}
+END_TEST
+
 START_TEST(the_number_of_threads_does_not_change_a_bit)
 {
     const char *request = file("request.json", REQUEST(SHORT));
@@ -242,6 +292,7 @@ Suite *suite(void)
     tcase_add_test(tcase, predict_refuses_points_without_a_feature);
     tcase_add_test(tcase, predict_refuses_levels_that_are_no_numbers);
     tcase_add_test(tcase, gradient_prints_its_reply);
+    tcase_add_test(tcase, validation_data);
     tcase_add_test(tcase, the_number_of_threads_does_not_change_a_bit);
     tcase_add_loop_test(tcase, an_interrupt_ends_a_run_quickly, 0, 2);
     suite_add_tcase(made, tcase);

@@ -52,6 +52,7 @@ START_TEST(wrong_usage_exits_2_and_says_how)
         {ROW("tune", "r.json", "--data", "d.csv", "--listen", "x:1"), "--listen"},
         {ROW("gradient", "r.json", "--model", "m.json"), "--model"},
         {ROW("gradient"), "file"},
+        {ROW("predict", "m.json", "--data", "d.csv", "--validation-data", "v.csv"), "--validation-data"},
         {ROW("predict", "m.json"), "--data"},
         {ROW("predict", "m.json", "--data", "d.csv", "--insecure"), "--insecure"},
         {ROW("serve", "here"), "here"},

@@ -102,8 +102,9 @@ static kr_status fake_tune(struct kr_ctx *ctx, const json_t *message, struct kr_
     if (fd < 0)
         return kr_fail(ctx, KR_INTERNAL, "", "no directory for the model");
     close(fd);
-    *reply = json_pack("{s:{s:i, s:f, s:O*}, s:{s:s}}", "result", "steps", steps, "sum", sum, "dataset",
-                       json_object_get(message, "dataset"), "model", "kind", "fake");
+    *reply = json_pack("{s:{s:i, s:f, s:O*, s:O*}, s:{s:s}}", "result", "steps", steps, "sum", sum, "dataset",
+                       json_object_get(message, "dataset"), "validation_dataset",
+                       json_object_get(message, "validation_dataset"), "model", "kind", "fake");
     return KR_OK;
 }
 

@@ -159,6 +159,19 @@ START_TEST(a_worker_gets_the_data_set)
     ck_assert_str_eq(json_string_value(json_object_get(dataset, "directory")), row.directory);
     ck_assert_str_eq(json_string_value(json_object_get(dataset, "name")), "wells");
     ck_assert(json_real_value(json_object_get(json_object_get(dataset, "meta"), "scale")) == 0.1);
+    ck_assert_ptr_null(json_object_get(result, "validation_dataset"));
+    json_decref(result);
+    row = (struct kr_dataset_row){.name = "pits", .digest = "d", .meta = "{\"rows\":2}"};
+    OK(kr_store_dataset_put(&ctx, store, &data, &row, &created));
+    const struct kr_job_row both = {
+        .request = "{\"steps\":1}", .dataset = "wells", .validation_dataset = "pits"};
+    OK(kr_jobs_submit(&ctx, jobs, &both, id));
+    ck_assert_int_eq(wait_end(id), KR_JOB_SUCCEEDED);
+    result = parsed(job_row(id).result);
+    dataset = json_object_get(result, "validation_dataset");
+    ck_assert_str_eq(json_string_value(json_object_get(dataset, "directory")), row.directory);
+    ck_assert_str_eq(json_string_value(json_object_get(dataset, "name")), "pits");
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(dataset, "meta"), "rows")), 2);
     json_decref(result);
     const struct kr_job_row other = {.request = "{}", .dataset = "absent"};
     FAILS(kr_jobs_submit(&ctx, jobs, &other, id), KR_NOT_FOUND);

@@ -92,6 +92,27 @@ START_TEST(a_dataset_goes_with_its_files_unless_a_job_needs_it)
 }
 END_TEST
 
+START_TEST(a_job_may_need_two)
+{
+    struct kr_dataset_row row;
+    bool created;
+    OK(put("train", "d1", &row, &created));
+    OK(put("held", "d2", &row, &created));
+    struct kr_job_row job = {.id = "01J", .dataset = "train", .validation_dataset = "held", .request = "{}"};
+    OK(kr_store_job_add(&ctx, store, &job, 0, NULL));
+    reopen();
+    ck_assert_str_eq(get_job("01J").dataset, "train");
+    ck_assert_str_eq(get_job("01J").validation_dataset, "held");
+    FAILS(kr_store_dataset_delete(&ctx, store, "train"), KR_CONFLICT, "", "01J");
+    FAILS(kr_store_dataset_delete(&ctx, store, "held"), KR_CONFLICT, "", "01J");
+    set_state("01J", KR_JOB_SUCCEEDED);
+    OK(kr_store_dataset_delete(&ctx, store, "held"));
+    job.id = "02J";
+    FAILS(kr_store_job_add(&ctx, store, &job, 0, NULL), KR_NOT_FOUND, "/objective/validation/name", "held");
+    ck_assert_ptr_null(get_job(add_job("train")).validation_dataset);
+}
+END_TEST
+
 START_TEST(a_list_goes_on_where_it_ended_while_rows_come_and_go)
 {
     char name[16], wanted[16];
@@ -220,6 +241,6 @@ START_TEST(nothing_stays_of_a_dataset_that_does_not_fit)
 END_TEST
 
 STORE_SUITE("datasets", what_is_put_is_got, the_same_again_is_recognised_and_another_is_refused,
-            a_dataset_goes_with_its_files_unless_a_job_needs_it,
+            a_dataset_goes_with_its_files_unless_a_job_needs_it, a_job_may_need_two,
             a_list_goes_on_where_it_ended_while_rows_come_and_go, tokens_and_sizes_are_checked,
             one_of_several_threads_wins, nothing_stays_of_a_dataset_that_does_not_fit)

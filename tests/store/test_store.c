@@ -124,6 +124,9 @@ END_TEST
 START_TEST(an_older_database_is_brought_up)
 {
     struct kr_model_row row;
+    char *id = add_job(NULL);
+    sql("DROP INDEX jobs_unfinished_validation");
+    sql("ALTER TABLE jobs DROP COLUMN validation_dataset");
     sql("ALTER TABLE models DROP COLUMN digest");
     sql("INSERT INTO models (name, created_at, document) VALUES ('old', '2026-01-31T09:26:53.589Z', '{}')");
     sql("PRAGMA user_version = 1");
@@ -131,6 +134,9 @@ START_TEST(an_older_database_is_brought_up)
     OK(kr_store_model_get(&ctx, store, "old", &row));
     ck_assert_str_eq(row.document, "{}");
     ck_assert_ptr_null(row.digest);
+    ck_assert_int_eq(get_job(id).state, KR_JOB_QUEUED);
+    ck_assert_ptr_null(get_job(id).validation_dataset);
+    ck_assert_str_eq(get_job(id).request, "{}");
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #ifndef KRIGED_ENGINE_REQUEST_H
 #define KRIGED_ENGINE_REQUEST_H
 
+#include "kriged/differentiate.h"
 #include "kriged/tune.h"
 
 /* A data set in a body: an upload, or inline in a gradient request. */

@@ -8,7 +8,7 @@
  * its own tolerance. Rounding adds about 1e-14 |L|/h. Cost: four evaluations of the loss a direction; memory
  * a copy of the data and of the direction.
  */
-#include "kriged/gp.h"
+#include "kriged/differentiate.h"
 
 #include <math.h>
 #include <string.h>

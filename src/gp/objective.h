@@ -7,6 +7,7 @@
 #define GP_OBJECTIVE_H
 
 #include "gp/covariance.h"
+#include "kriged/differentiate.h"
 
 struct head {
     kr_functional *eval;

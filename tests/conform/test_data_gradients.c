@@ -2,6 +2,7 @@
  * Derivatives of the loss by the data, against differences of its value with other data: for every kernel x
  * form x loss of the mean and of the variance x solver; every loss; the evidence; draws of held-out points.
  */
+#include "kriged/differentiate.h"
 #include "objectives.h"
 
 enum { MOST_DIRECTIONS = 3 };

@@ -1,5 +1,6 @@
 /* The check of gradients: it finds none wrong that is right, and every part that is wrong. */
 #include "../conform/objectives.h"
+#include "kriged/differentiate.h"
 
 static struct kr_ctx context, *ctx;
 static struct kernel_case *cases;

@@ -1,6 +1,7 @@
 /* Held-out points from another data set: the same numbers as rows of one set that are held out. */
 #include "../conform/objectives.h"
 #include "gp/roles.h"
+#include "kriged/differentiate.h"
 
 static struct kr_ctx context, *ctx;
 static struct kernel_case *cases;

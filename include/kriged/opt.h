@@ -21,15 +21,24 @@
  * them). */
 #define KR_STOP_FIELDS(F, S)                                                                                 \
     F(S, INT, max_evaluations, _, "200", 0, 1e6, 0,                                                          \
-      "evaluations of the loss and its gradient at most; 0 only scores the start and saves the model")       \
+      "evaluations of the loss and its gradient at most, of all restarts together; 0 only scores the start " \
+      "and saves the model")                                                                                 \
     F(S, REAL, gradient_tolerance, _, "1e-5", 0, 1e6, 0,                                                     \
       "stop when no entry of the projected gradient (by log-parameters) is larger")                          \
     F(S, INT, patience, _, "20", 1, 1e6, 0, "stop after so many evaluations without a better loss")          \
     F(S, REAL, seconds, _, NULL, 0, 1e9, KR_OPEN_MIN | KR_OMIT,                                              \
-      "stop after so many seconds; absent: no limit")
+      "stop after so many seconds, of all restarts together; absent: no limit")
 
 /* Every optimiser's options struct begins with these members, so that the loop can read them. */
 KR_DECLARE(kr_stop_options, KR_STOP_FIELDS);
+
+/* How a learning rate falls. */
+struct kr_schedule_type {
+    struct kr_type base;
+    /* The share of the rate at step t, from 0, of T. */
+    double (*share)(const void *options, double t, double T);
+};
+extern const struct kr_registry kr_schedule_registry; /* rows are struct kr_schedule_type */
 
 /* The options of the rows, for a caller in C: kr_variant_init gives them with their defaults. */
 #define KR_LBFGS_FIELDS(F, S)                                                                                \
@@ -39,6 +48,7 @@ KR_DECLARE(kr_lbfgs_options, KR_LBFGS_FIELDS);
 #define KR_ADAM_FIELDS(F, S)                                                                                 \
     KR_STOP_FIELDS(F, S)                                                                                     \
     F(S, REAL, learning_rate, _, "0.05", 0, 10, KR_OPEN_MIN, "step length, in units of the log-parameters")  \
+    F(S, VARIANT, schedule, kr_schedule, "constant", 0, 0, 0, "how the learning rate falls")                 \
     F(S, REAL, beta1, _, "0.9", 0, 1, KR_OPEN_MAX, "decay of the mean of gradients")                         \
     F(S, REAL, beta2, _, "0.999", 0, 1, KR_OPEN_MAX, "decay of the mean of squared gradients")               \
     F(S, REAL, epsilon, _, "1e-8", 0, 1, KR_OPEN_MIN, "keeps the division by small gradients finite")
@@ -47,6 +57,7 @@ KR_DECLARE(kr_adam_options, KR_ADAM_FIELDS);
     KR_STOP_FIELDS(F, S)                                                                                     \
     F(S, REAL, learning_rate, _, "0.05", 0, 1e6, KR_OPEN_MIN,                                                \
       "step length at most, as a multiple of the gradient; strong curvature shortens it")                    \
+    F(S, VARIANT, schedule, kr_schedule, "constant", 0, 0, 0, "how the learning rate falls")                 \
     F(S, REAL, momentum, _, "0", 0, 1, KR_OPEN_MAX, "share of the last step that is taken again")
 KR_DECLARE(kr_gradient_descent_options, KR_GRADIENT_DESCENT_FIELDS);
 

@@ -12,6 +12,10 @@
  * the last evaluations that a limit or the patience allows, where the last point is not feasible, only
  * restore the constraints.
  *
+ * Limits of evaluations and of time are those of the whole run. With several restarts each gets an equal
+ * share of what the ones before it left; the other rules (gradient, patience, stuck) end a restart, and the
+ * lowest objective (of feasible points) wins.
+ *
  * A run resumed from the checkpoint of any step takes the same further steps, to the last bit (a stop by
  * seconds excepted).
  */
@@ -39,7 +43,7 @@ extern const char *const kr_tune_stop_names[];
 
 #define KR_STEP_FIELDS(F, S)                                                                                 \
     F(S, INT, evaluation, _, "0", 0, 1e15, 0, "number of this evaluation, from 1")                           \
-    F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser so far")                       \
+    F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser since its start")              \
     F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start, from 1")                                    \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
     F(S, REAL, penalty, _, NULL, -1e308, 1e308, KR_OMIT,                                                     \
@@ -98,7 +102,7 @@ KR_DECLARE(kr_scores, KR_SCORES_FIELDS);
 KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
 
 #define KR_TUNE_RESULT_FIELDS(F, S)                                                                          \
-    F(S, CHOICE, stop, kr_tune_stop, "none", 0, 0, 0, "which rule ended the run")                            \
+    F(S, CHOICE, stop, kr_tune_stop, "none", 0, 0, 0, "which rule ended it, of several starts the best")     \
     F(S, TEXT, stop_detail, _, NULL, 0, 0, 0, "in words, with what to try")                                  \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \
       "lowest loss, with priors that of the lowest sum with the penalty: that of the parameters below")      \
@@ -108,10 +112,18 @@ KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
     F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT,                                             \
       "at these parameters: above projection.tolerance no point met the constraints")                        \
     F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores in the target's units, before and after")  \
-    F(S, INT, evaluations, _, "0", 0, 1e15, 0, "evaluations of the loss and its gradient")                   \
+    F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start that led to these parameters, from 1")       \
+    F(S, INT, evaluations, _, "0", 0, 1e15, 0, "evaluations of the loss and its gradient, of all starts")    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run")                                               \
     F(S, TEXT, model, _, NULL, 0, 0, KR_OMIT, "name of the model that the job left")
 KR_DECLARE(kr_tune_result, KR_TUNE_RESULT_FIELDS);
+
+#define KR_RESTARTS_FIELDS(F, S)                                                                             \
+    F(S, INT, count, _, "1", 1, 1000, 0,                                                                     \
+      "starts: the first at the values of the request, the second with lengthscales times sqrt(features), "  \
+      "further ones drawn log-uniformly within the bounds; the lowest objective wins")                       \
+    F(S, SEED, seed, _, "0", 0, 9007199254740991, 0, "seed of the draws")
+KR_DECLARE(kr_restarts, KR_RESTARTS_FIELDS);
 
 /* What to tune, and how. */
 struct kr_tune_spec {
@@ -119,6 +131,7 @@ struct kr_tune_spec {
     const struct kr_variant *optimizer;            /* a row of kr_optimizer_registry */
     const struct kr_gp_constraints *constraints;   /* NULL: none */
     const struct kr_nullspace_options *projection; /* with constraints; NULL: the defaults */
+    const struct kr_restarts *restarts;            /* NULL: one start */
 };
 
 /* INVALID at a parameter's pointer when its start lies outside its default bounds; at the optimiser's type
@@ -128,7 +141,8 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec) KR_
 /*
  * Minimises the objective of spec->gp over its free parameters. `checkpoint` = what a step event carried, or
  * NULL to begin. *theta (in the arena): the best parameters. A trial point where the loss cannot be computed
- * shortens the step and is a warning; at the start it is the failure of the run. CANCELLED, TIME_LIMIT and
+ * shortens the step and is a warning; at a start the next restart begins, and without one and without a point
+ * that succeeded it is the failure of the run. CANCELLED, TIME_LIMIT and
  * MEMORY_LIMIT end it too. INTERNAL for a checkpoint of another run. That no point met the constraints is a
  * fact of the result, and a warning.
  */

@@ -72,6 +72,7 @@ char *kr_api_manual(void)
     print_registry(out, "Solvers", &kr_solver_registry);
     print_registry(out, "Preconditioners", &kr_preconditioner_registry);
     print_registry(out, "Optimizers", &kr_optimizer_registry);
+    print_registry(out, "Schedules", &kr_schedule_registry);
     print_registry(out, "Constraints", &kr_constraint_registry);
     print_problems(out);
     fclose(out);

@@ -74,6 +74,7 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_REQUIRED, "name of a stored data set")                             \
     KR_GP_FIELDS(F, S)                                                                                       \
     F(S, VARIANT, optimizer, kr_optimizer, "lbfgs", 0, 0, 0, "how the hyperparameters are tuned")            \
+    F(S, OPTIONAL, restarts, kr_restarts, NULL, 0, 0, KR_OMIT, "further starts")                             \
     F(S, VARIANTS, constraints, kr_constraint, NULL, 0, 0, KR_OMIT,                                          \
       "what the tuned model must meet, kept by the null-space method: with the optimizers adam and "         \
       "gradient_descent")                                                                                    \

@@ -2,14 +2,15 @@
  * Adam: at evaluation t with gradient g,
  *
  *     m <- b1 m + (1 - b1) g,   v <- b2 v + (1 - b2) g^2          (elementwise)
- *     z <- clamp(z - rate s (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon))
+ *     z <- clamp(z - rate_t s (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon))
  *
- * with s = 1 unless the loss was not finite: then the step is halved towards the last good point, the
- * momentum forgotten (it points into the bad region), s halved too, and s doubles again with each good
- * evaluation. Shapes: z, g, m, v are n. Cost: O(n) flops an evaluation, 4 n doubles of state. Source: D.
- * Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+ * with rate_t of the schedule and s = 1 unless the loss was not finite: then the step is halved towards the
+ * last good point, the momentum forgotten (it points into the bad region), s halved too, and s doubles again
+ * with each good evaluation. Shapes: z, g, m, v are n. Cost: O(n) flops an evaluation, 4 n doubles of state.
+ * Source: D. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
  */
 #include "opt/bounds.h"
+#include "opt/schedule.h"
 #include "opt/steps.h"
 
 #include <math.h>
@@ -47,11 +48,11 @@ static bool tell(const void *options, size_t n, const double *lower, const doubl
     if (state[KR_STEPS_HALVINGS] == 0)
         state[KR_STEPS_SCALE] = fmin(1, 2 * state[KR_STEPS_SCALE]);
     state[KR_STEPS_HALVINGS] = 0;
+    const double rate = o->learning_rate * kr_schedule_share(&o->schedule, t - 1, o->max_evaluations);
     for (size_t i = 0; i < n; i++) {
         m[i] = o->beta1 * m[i] + (1 - o->beta1) * g[i];
         v[i] = o->beta2 * v[i] + (1 - o->beta2) * g[i] * g[i];
-        double step =
-            o->learning_rate * state[KR_STEPS_SCALE] * (m[i] / m_share) / (sqrt(v[i] / v_share) + o->epsilon);
+        double step = rate * state[KR_STEPS_SCALE] * (m[i] / m_share) / (sqrt(v[i] / v_share) + o->epsilon);
         good[i] = z[i];
         next[i] = kr_clamp(lower, upper, i, z[i] - (isfinite(step) ? step : 0));
     }

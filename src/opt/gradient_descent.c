@@ -5,18 +5,20 @@
  *     z <- clamp(z - t g + momentum (z - z-))
  *     t = min(learning_rate,  t- sqrt(1 + t-/t--),  cosine |z - z-| / (2 |g - g-|))
  *
- * so it is the textbook's method wherever learning_rate is at most half the inverse curvature along the path
- * (and the textbook's method would be safe); elsewhere the measured curvature shortens the steps, which then
- * grow back by the middle rule. The cosine is that between z - z- and g - g-, at least 0.1: a filter moves z
- * in ways that the gradient inside the constraints does not see, and these must not hide its curvature. Needs
- * no loss values, since a filter that restores constraints may raise the loss. The first step is no longer
- * than 1. A loss that is not finite costs half the step and the momentum.
+ * with the learning rate of the schedule, so it is the textbook's method wherever that is at most half the
+ * inverse curvature along the path (and the textbook's method would be safe); elsewhere the measured
+ * curvature shortens the steps, which then grow back by the middle rule. The cosine is that between z - z-
+ * and g - g-, at least 0.1: a filter moves z in ways that the gradient inside the constraints does not see,
+ * and these must not hide its curvature. Needs no loss values, since a filter that restores constraints may
+ * raise the loss. The first step is no longer than 1. A loss that is not finite costs half the step and the
+ * momentum.
  *
  * Shapes: z, g are n. Cost: O(n) flops an evaluation, 3 n doubles of state. Sources: B. Polyak, "Some methods
  * of speeding up the convergence of iteration methods" (1964); Y. Malitsky and K. Mishchenko, "Adaptive
  * gradient descent without descent", ICML 2020, algorithm 1 (the step length).
  */
 #include "opt/bounds.h"
+#include "opt/schedule.h"
 #include "opt/steps.h"
 
 #include <float.h>
@@ -95,7 +97,9 @@ static bool tell(const void *options, size_t n, const double *lower, const doubl
            *last_g = before + 1;
     if (!kr_finite_evaluation(n, f, g))
         return kr_steps_back(n, state, z);
-    double t = step_length(o->learning_rate, n, state, before, z, good, g, last_g);
+    const double rate =
+        o->learning_rate * kr_schedule_share(&o->schedule, state[KR_STEPS_EVALUATIONS], o->max_evaluations);
+    double t = step_length(rate, n, state, before, z, good, g, last_g);
     double momentum = state[KR_STEPS_HALVINGS] == 0 ? o->momentum : 0;
     state[KR_STEPS_SCALE] = t;
     state[KR_STEPS_HALVINGS] = 0;

@@ -27,10 +27,9 @@ bool kr_run_feasible(const struct run *run, double violation)
 }
 
 /* Is this one of the last `RESTORATIONS` evaluations (of few: half of them) of so many? */
-static bool is_late(double done, size_t all)
+static bool is_late(double done, double all)
 {
-    const size_t last = all / 2 < RESTORATIONS ? all / 2 : RESTORATIONS;
-    return done >= (double)all - (double)last;
+    return done >= all - fmin(floor(all / 2), RESTORATIONS);
 }
 
 /* Time to look for a feasible point only: a limit, or patience, would end the run here, or it is on its way.
@@ -39,8 +38,8 @@ static bool restores(const struct run *run, double violation)
 {
     const double *c = run->checkpoint;
     return !kr_run_feasible(run, violation) &&
-           (is_late(c[EVALUATIONS], run->rules->max_evaluations) ||
-            is_late(c[SINCE_BETTER], run->rules->patience) || violation < LEAST_FALL * c[RESTORED]);
+           (is_late(c[EVALUATIONS] - c[FIRST], c[LIMIT] - c[FIRST]) ||
+            is_late(c[SINCE_BETTER], (double)run->rules->patience) || violation < LEAST_FALL * c[RESTORED]);
 }
 
 kr_status kr_run_propose(struct run *run)
@@ -54,13 +53,14 @@ kr_status kr_run_propose(struct run *run)
     struct kr_op J;
     run->optimizer->ask(run->options, run->n, run->lower, run->upper, run->state, run->z);
     /* After a failed trial the proposal is the middle of a filtered step: half of it is filtered too. */
-    if (run->m == 0 || c[EVALUATIONS] == 0 || c[FAILED])
+    if (run->m == 0 || c[EVALUATIONS] == c[FIRST] || c[FAILED])
         return KR_OK;
     c[RESTORED] = restore ? violation : 0;
     memcpy(run->scratch, restore ? run->good_z : run->z, run->n * sizeof *run->scratch);
     KR_TRY(kr_op_dense(ctx, run->m, run->n, run->good_J, &J));
-    KR_TRY(kr_nullspace_filter(ctx, &run->projection, (size_t)c[EVALUATIONS] - 1, &J, run->good_c, run->lower,
-                               run->upper, run->good_z, run->scratch, run->z, &report));
+    KR_TRY(kr_nullspace_filter(ctx, &run->projection, (size_t)(c[EVALUATIONS] - c[FIRST]) - 1, &J,
+                               run->good_c, run->lower, run->upper, run->good_z, run->scratch, run->z,
+                               &report));
     kr_release(ctx, mark);
     return KR_OK;
 }

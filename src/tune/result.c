@@ -20,20 +20,42 @@ void kr_run_warn_start(const struct run *run)
                     run->gp->validation.n, rows, SAFE_HOLD_OUT_ROWS);
 }
 
-/* A best value this close to a bound, in coordinates, sits on it. */
-static const double at_bound = 1e-6;
+/* A value this close to a bound, in coordinates, sits on it; so many evaluations in a row are no accident. */
+static const double near_bound = 1e-6;
+enum { STAYS = 10, NAMED = -1 /* in at_bound */ };
+
+static const char *bound_at(const struct run *run, const double *z, size_t i)
+{
+    return z[i] - run->lower[i] < near_bound ? "lower" : run->upper[i] - z[i] < near_bound ? "upper" : NULL;
+}
+
+void kr_run_watch_bounds(struct run *run)
+{
+    for (size_t i = 0; i < run->n; i++) {
+        const char *name = run->names[run->index[i]], *bound = bound_at(run, run->z, i);
+        if (run->at_bound[i] == NAMED)
+            continue;
+        run->at_bound[i] = bound ? run->at_bound[i] + 1 : 0;
+        if (run->at_bound[i] < STAYS)
+            continue;
+        run->at_bound[i] = NAMED;
+        kr_run_warn(
+            run, "at-bound", name,
+            "%s has been at its %s bound for %d evaluations: the data may not determine it. Said once "
+            "a run",
+            name, bound, STAYS);
+    }
+}
 
 void kr_run_warn_bounds(const struct run *run)
 {
     for (size_t i = 0; i < run->n; i++) {
-        const char *name = run->names[run->index[i]];
-        const bool low = run->best_z[i] - run->lower[i] < at_bound,
-                   high = run->upper[i] - run->best_z[i] < at_bound;
-        if (low || high)
+        const char *name = run->names[run->index[i]], *bound = bound_at(run, run->best_z, i);
+        if (bound)
             kr_run_warn(
                 run, "at-bound", name,
                 "%s ended at its %s bound: the data may not determine it; fix it, or give other bounds", name,
-                low ? "lower" : "upper");
+                bound);
     }
 }
 
@@ -51,27 +73,50 @@ static kr_status score(struct run *run, const double *theta, struct kr_metrics *
     return kr_gp_score(run->ctx, gp, &gp->fit, &gp->test, theta, *test);
 }
 
+/* Of the start, which may have failed where another one succeeded: nothing then. */
+static kr_status score_start(struct run *run, struct kr_scores *out)
+{
+    const struct kr_mark mark = kr_mark(run->ctx);
+    const kr_status status = score(run, run->gp->start, &out->validation, &out->test);
+    if (status == KR_OK || !kr_run_trial_failed(status))
+        return status;
+    kr_ctx_clear_error(run->ctx);
+    kr_release(run->ctx, mark);
+    *out = (struct kr_scores){0};
+    return KR_OK;
+}
+
+static char *evaluations_are_spent(const struct run *run)
+{
+    struct kr_ctx *ctx = run->ctx;
+    if (run->n == 0)
+        return kr_printf(ctx, "every hyperparameter is fixed: the start values are scored");
+    if (run->rules->max_evaluations == 0)
+        return kr_printf(ctx, "max_evaluations is 0: the start values are scored");
+    if (run->restarts.count > 1)
+        return kr_printf(ctx, "its share, %.0f, of the limit of %zu evaluations; the loss may still fall",
+                         run->checkpoint[WINNER_LIMIT], run->rules->max_evaluations);
+    return kr_printf(ctx, "the limit of %zu evaluations; the loss may still fall",
+                     run->rules->max_evaluations);
+}
+
 static char *reason(const struct run *run)
 {
     struct kr_ctx *ctx = run->ctx;
     const double *c = run->checkpoint;
-    switch ((enum kr_tune_stop)c[STOP]) {
+    switch ((enum kr_tune_stop)c[WINNER_STOP]) {
     case KR_TUNE_STOP_GRADIENT:
         return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum%s",
                          run->rules->gradient_tolerance, run->m ? " that meets the constraints" : "");
     case KR_TUNE_STOP_PATIENCE:
         return kr_printf(ctx, "no better loss for %zu evaluations", run->rules->patience);
     case KR_TUNE_STOP_EVALUATIONS:
-        return run->n == 0 ? kr_printf(ctx, "every hyperparameter is fixed: the start values are scored")
-               : run->rules->max_evaluations == 0
-                   ? kr_printf(ctx, "max_evaluations is 0: the start values are scored")
-                   : kr_printf(ctx, "the limit of %zu evaluations; the loss may still fall",
-                               run->rules->max_evaluations);
+        return evaluations_are_spent(run);
     case KR_TUNE_STOP_SECONDS:
-        return kr_printf(ctx, "the limit of %g seconds after %.0f evaluations; the loss may still fall",
-                         run->rules->seconds, c[EVALUATIONS]);
+        return kr_printf(ctx, "%sthe limit of %g seconds after %.0f evaluations; the loss may still fall",
+                         run->restarts.count > 1 ? "its share of " : "", run->rules->seconds, c[EVALUATIONS]);
     case KR_TUNE_STOP_STUCK:
-        return kr_strdup(ctx, run->optimizer->stuck(run->state));
+        return kr_strdup(ctx, run->optimizer->stuck(run->winner_state));
     default:
         return kr_strdup(ctx, "");
     }
@@ -79,11 +124,23 @@ static char *reason(const struct run *run)
 
 static char *stop_detail(const struct run *run)
 {
+    const double *c = run->checkpoint;
     char *text = reason(run);
-    if (!text || kr_run_feasible(run, run->checkpoint[BEST_VIOLATION]))
+    if (text && run->restarts.count > 1 && c[EVALUATIONS] > 0)
+        text = kr_printf(run->ctx, "restart %.0f is the best of %.0f: %s", c[WINNER], c[RESTART], text);
+    if (!text || kr_run_feasible(run, c[BEST_VIOLATION]))
         return text;
     return kr_printf(run->ctx, "%s; no point met the constraints to %g: the least violation is %.3g", text,
-                     run->projection.tolerance, run->checkpoint[BEST_VIOLATION]);
+                     run->projection.tolerance, c[BEST_VIOLATION]);
+}
+
+/* Every start failed, and limits ended the run before another one: the first one says why. */
+static kr_status fail_as_the_start(const struct run *run)
+{
+    struct kr_evaluation evaluation;
+    KR_TRY(kr_objective_eval(run->ctx, run->gp, run->gp->start, false, &evaluation, run->gradient));
+    return kr_fail(run->ctx, KR_NON_FINITE, "", "no evaluation of %.0f succeeded",
+                   run->checkpoint[EVALUATIONS]);
 }
 
 kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const double **theta)
@@ -91,6 +148,8 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
     const double *c = run->checkpoint;
     /* Without an accepted evaluation the start values themselves, not their images through the logarithm. */
     double *best = run->gp->start;
+    if (c[EVALUATIONS] > 0 && isinf(c[BEST_OBJECTIVE]))
+        return fail_as_the_start(run);
     if (c[EVALUATIONS] > 0) {
         best = run->theta;
         kr_run_theta(run, run->best_z, best);
@@ -100,16 +159,17 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
     double penalty = NAN;
     if (kr_gp_has_priors(run->gp))
         KR_TRY(kr_gp_penalty(run->ctx, run->gp, best, &penalty, NULL));
-    *out = (struct kr_tune_result){.stop = (int)c[STOP],
+    *out = (struct kr_tune_result){.stop = (int)c[WINNER_STOP],
                                    .stop_detail = stop_detail(run),
                                    .best_loss = c[BEST_LOSS],
                                    .penalty = penalty,
+                                   .restart = (size_t)c[WINNER],
                                    .constraints = {run->m, run->c_names, run->best_c},
                                    .constraint_violation = run->m ? c[BEST_VIOLATION] : NAN,
                                    .evaluations = (size_t)c[EVALUATIONS]};
     if (!out->stop_detail)
         return run->ctx->error.status;
-    KR_TRY(score(run, run->gp->start, &out->metrics.initial.validation, &out->metrics.initial.test));
+    KR_TRY(score_start(run, &out->metrics.initial));
     KR_TRY(score(run, best, &out->metrics.validation, &out->metrics.test));
     KR_TRY(kr_parameters_report(run->ctx, run->gp, best, run->best_gradient, &out->parameters));
     out->seconds = kr_seconds() - run->began;

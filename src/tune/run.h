@@ -4,15 +4,25 @@
 
 #include "kriged/tune.h"
 
-/* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), best_c (m), of the last
- * good point good_z (n), good_c (m) and good_J (m x n) where there are constraints, the optimiser's state. */
+/* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), best_c (m), at_bound (n),
+ * of the last good point good_z (n), good_c (m) and good_J (m x n) where there are constraints, the
+ * optimiser's state and, where there are several restarts, that of the best one at its end. */
 enum {
     LAYOUT,
     STOP,
     EVALUATIONS,
     SINCE_BETTER,
-    REFERENCE, /* what counts as progress beats this objective and violation */
+    RESTART,       /* number of the one at work */
+    FIRST,         /* evaluations before it */
+    LIMIT,         /* evaluations that end it */
+    SECONDS_LIMIT, /* time that ends it */
+    REFERENCE,     /* what counts as progress beats this objective and violation */
     REFERENCE_VIOLATION,
+    LOCAL_OBJECTIVE, /* the best of this restart */
+    LOCAL_VIOLATION,
+    WINNER, /* the restart of the best point, and how it ended */
+    WINNER_STOP,
+    WINNER_LIMIT,
     BEST_OBJECTIVE,
     BEST_VIOLATION,
     BEST_LOSS,
@@ -28,7 +38,9 @@ struct run {
     const struct kr_gp *gp;
     const struct kr_optimizer_type *optimizer;
     const void *options;
-    const struct kr_stop_options *rules; /* the head of the options */
+    const struct kr_stop_options *rules; /* the head of the options given */
+    struct kr_stop_options *share;       /* of the copy that the optimiser sees: its limit is the restart's */
+    struct kr_restarts restarts;
     bool by_logarithm;
     size_t n, *index;              /* free coordinates and their places in theta */
     double *lower, *upper, *z, *g; /* n */
@@ -37,13 +49,14 @@ struct run {
     const char **names;
     const struct kr_gp_constraints *constraints;
     struct kr_nullspace_options projection;
-    size_t m;             /* constraints */
-    const char **c_names; /* m */
-    double *c, *J, *rows; /* at z: m; m x n by the coordinates, column-major; m x parameters, row-major */
-    double *scratch;      /* n */
-    size_t size;          /* of the checkpoint */
-    double *checkpoint, *best_z, *best_gradient, *best_c, *good_z, *good_c, *good_J, *state; /* its parts */
-    double began; /* kr_seconds() at SECONDS = 0 */
+    size_t m;                /* constraints */
+    const char **c_names;    /* m */
+    double *c, *J, *rows;    /* at z: m; m x n by the coordinates, column-major; m x parameters, row-major */
+    double *scratch;         /* n */
+    size_t size, state_size; /* of the checkpoint; of the optimiser's state in it */
+    double *checkpoint, *best_z, *best_gradient, *best_c, *at_bound, *good_z, *good_c, *good_J, *state,
+        *winner_state; /* its parts */
+    double began;      /* kr_seconds() at SECONDS = 0 */
     kr_tune_sink *sink;
     void *self;
 };
@@ -52,6 +65,25 @@ void kr_run_warn(const struct run *run, const char *code, const char *parameter,
     __attribute__((format(printf, 4, 5)));
 /* theta at free coordinates z; fixed parameters keep their start values. */
 void kr_run_theta(const struct run *run, const double *z, double *theta);
+
+/* Is this failure one of the point, so that a shorter step, or another start, may avoid it? */
+bool kr_run_trial_failed(kr_status status);
+
+/* ---- the state (checkpoint.c) ---- */
+
+/* Memory, bounds, and the state: of the checkpoint, or of the beginning of the first restart. */
+kr_status kr_run_open(struct run *run, size_t ncheckpoint, const double *checkpoint) KR_MUST_CHECK;
+
+/* ---- restarts (restart.c) ---- */
+
+/* Begins a restart at its start. */
+void kr_run_restart(struct run *run, size_t restart);
+/* Tells the optimiser's options how many evaluations this restart has. */
+void kr_run_share(struct run *run);
+/* This restart has ended: keeps how, if it is the best one. */
+void kr_run_conclude(struct run *run);
+/* Is there another one, with something left to spend? */
+bool kr_run_goes_on(const struct run *run);
 
 /* ---- constraints (constrained.c); without any these do what is left of it ---- */
 
@@ -64,8 +96,10 @@ kr_status kr_run_settle(struct run *run, double *norm) KR_MUST_CHECK;
 double kr_run_violation(const struct run *run, const double *c);
 bool kr_run_feasible(const struct run *run, double violation);
 
-/* Warnings that a user deserves before and after. */
+/* Warnings that a user deserves before, during and after. */
 void kr_run_warn_start(const struct run *run);
+/* A parameter that stays at a bound for some evaluations is named once a run. */
+void kr_run_watch_bounds(struct run *run);
 void kr_run_warn_bounds(const struct run *run);
 void kr_run_warn_infeasible(const struct run *run);
 

@@ -19,7 +19,6 @@ const char *const kr_tune_stop_names[] = {
 #undef STOP_NAME
         NULL};
 
-enum { CHECKPOINT_LAYOUT = 2 };
 enum { WARNED_CONVERGENCE = 1 };
 
 /* A lower objective counts as progress for `patience` from this relative change on. */
@@ -80,82 +79,7 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec)
     return KR_OK;
 }
 
-/* Room for the constraints at z. */
-static kr_status allocate_constraints(struct run *run)
-{
-    struct kr_ctx *ctx = run->ctx;
-    KR_ALLOC(ctx, run->c_names, run->m);
-    for (size_t i = 0; i < run->m; i++)
-        run->c_names[i] = run->constraints->items[i].name;
-    KR_ALLOC(ctx, run->c, run->m);
-    KR_ALLOC(ctx, run->J, run->m * run->n);
-    KR_ALLOC(ctx, run->rows, run->m * run->gp->parameters.count);
-    KR_ALLOC(ctx, run->scratch, run->n);
-    return KR_OK;
-}
-
-static kr_status allocate(struct run *run)
-{
-    struct kr_ctx *ctx = run->ctx;
-    const struct kr_parameters *parameters = &run->gp->parameters;
-    KR_ALLOC(ctx, run->index, parameters->count);
-    KR_ALLOC(ctx, run->names, parameters->count);
-    for (size_t p = 0; p < parameters->count; p++) {
-        run->names[p] = parameters->items[p].name;
-        if (!parameters->items[p].spec.fixed)
-            run->index[run->n++] = p;
-    }
-    KR_ALLOC(ctx, run->lower, run->n);
-    KR_ALLOC(ctx, run->upper, run->n);
-    KR_ALLOC(ctx, run->z, run->n);
-    KR_ALLOC(ctx, run->g, run->n);
-    KR_ALLOC(ctx, run->theta, parameters->count);
-    KR_ALLOC(ctx, run->gradient, parameters->count);
-    KR_ALLOC(ctx, run->slopes, parameters->count);
-    KR_TRY(allocate_constraints(run));
-    const size_t n = run->n, m = run->m;
-    run->size = HEAD + n + parameters->count + m + (m ? n + m + m * n : 0) +
-                run->optimizer->state_size(run->options, n);
-    KR_ALLOC(ctx, run->checkpoint, run->size);
-    run->best_z = run->checkpoint + HEAD;
-    run->best_gradient = run->best_z + n;
-    run->best_c = run->best_gradient + parameters->count;
-    run->good_z = run->best_c + m;
-    run->good_c = run->good_z + (m ? n : 0);
-    run->good_J = run->good_c + m;
-    run->state = run->good_J + m * n;
-    return KR_OK;
-}
-
-static kr_status begin(struct run *run, size_t ncheckpoint, const double *checkpoint)
-{
-    for (size_t i = 0; i < run->n; i++) {
-        const struct kr_parameter *parameter = &run->gp->parameters.items[run->index[i]];
-        double lower, upper;
-        kr_parameter_bounds(run->gp, run->index[i], &lower, &upper);
-        run->lower[i] = kr_to_coordinate(parameter->positive, lower);
-        run->upper[i] = kr_to_coordinate(parameter->positive, upper);
-        run->z[i] = kr_to_coordinate(parameter->positive, run->gp->start[run->index[i]]);
-    }
-    if (checkpoint) {
-        if (ncheckpoint != run->size || checkpoint[LAYOUT] != CHECKPOINT_LAYOUT)
-            return kr_fail(run->ctx, KR_INTERNAL, "",
-                           "the checkpoint is of another run: %zu numbers, not %zu", ncheckpoint, run->size);
-        memcpy(run->checkpoint, checkpoint, run->size * sizeof *checkpoint);
-    } else {
-        run->checkpoint[LAYOUT] = CHECKPOINT_LAYOUT;
-        run->checkpoint[REFERENCE] = run->checkpoint[BEST_OBJECTIVE] = run->checkpoint[BEST_LOSS] = INFINITY;
-        run->checkpoint[REFERENCE_VIOLATION] = run->checkpoint[BEST_VIOLATION] = INFINITY;
-        memcpy(run->best_z, run->z, run->n * sizeof *run->z);
-        run->optimizer->init(run->options, run->n, run->lower, run->upper, run->z, run->state);
-        kr_run_warn_start(run);
-    }
-    run->began = kr_seconds() - run->checkpoint[SECONDS];
-    return KR_OK;
-}
-
-/* Is this failure one of the point, so that a shorter step may avoid it? */
-static bool trial_failed(kr_status status)
+bool kr_run_trial_failed(kr_status status)
 {
     return status == KR_NOT_POSITIVE_DEFINITE || status == KR_NON_FINITE;
 }
@@ -168,8 +92,17 @@ static void warn_trial(const struct run *run)
     for (size_t i = 0; i < run->n && used < sizeof where - 1; i++)
         used += (size_t)snprintf(where + used, sizeof where - used, "%s%s = %.4g", i ? ", " : "",
                                  run->names[run->index[i]], run->theta[run->index[i]]);
-    kr_run_warn(run, kr_status_slug(run->ctx->error.status), NULL, "%.300s (at %s); a shorter step is tried",
-                run->ctx->error.detail, where);
+    kr_run_warn(run, kr_status_slug(run->ctx->error.status), NULL, "%.300s (at %s); %s is tried",
+                run->ctx->error.detail, where,
+                run->checkpoint[EVALUATIONS] > run->checkpoint[FIRST] ? "a shorter step" : "another start");
+}
+
+/* Without an evaluation that succeeded, and without another start, a failure is that of the run. */
+static bool is_fatal(const struct run *run, kr_status status)
+{
+    const double *c = run->checkpoint;
+    return !kr_run_trial_failed(status) ||
+           (isinf(c[BEST_OBJECTIVE]) && c[RESTART] == (double)run->restarts.count);
 }
 
 /* The objective at run->z: its value (infinite where it cannot be had) and gradient by the coordinates. */
@@ -187,7 +120,7 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
     if (status == KR_OK)
         status = kr_gp_penalty(ctx, run->gp, run->theta, &run->penalty, run->slopes);
     if (status != KR_OK) {
-        if (!trial_failed(status) || run->checkpoint[EVALUATIONS] == 0)
+        if (is_fatal(run, status))
             return status;
         warn_trial(run);
         kr_ctx_clear_error(ctx);
@@ -228,7 +161,7 @@ static bool better(const struct run *run, double objective, double violation, do
     return a < b - margin * (1 + fabs(b)) || (isinf(b) && a < b);
 }
 
-/* Keeps the best point and counts evaluations without progress. Is this the best one? */
+/* Keeps the best point and counts evaluations without progress. Is this the best one of this restart? */
 static bool account(struct run *run, double objective, double violation, double loss)
 {
     double *c = run->checkpoint;
@@ -240,15 +173,21 @@ static bool account(struct run *run, double objective, double violation, double 
         c[REFERENCE_VIOLATION] = violation;
         c[SINCE_BETTER] = 0;
     }
+    const bool best = better(run, objective, violation, c[LOCAL_OBJECTIVE], c[LOCAL_VIOLATION], 0);
+    if (best) {
+        c[LOCAL_OBJECTIVE] = objective;
+        c[LOCAL_VIOLATION] = violation;
+    }
     if (!better(run, objective, violation, c[BEST_OBJECTIVE], c[BEST_VIOLATION], 0))
-        return false;
+        return best;
+    c[WINNER] = c[RESTART];
     c[BEST_OBJECTIVE] = objective;
     c[BEST_VIOLATION] = violation;
     c[BEST_LOSS] = loss;
     memcpy(run->best_c, run->c, run->m * sizeof *run->c);
     memcpy(run->best_z, run->z, run->n * sizeof *run->z);
     memcpy(run->best_gradient, run->gradient, run->gp->parameters.count * sizeof *run->gradient);
-    return true;
+    return best;
 }
 
 static void emit_step(struct run *run, const struct kr_evaluation *evaluation, double norm)
@@ -264,7 +203,7 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
     const struct kr_step step = {
         .evaluation = done,
         .iteration = (size_t)run->state[0],
-        .restart = 1,
+        .restart = (size_t)c[RESTART],
         .loss = evaluation->loss,
         .penalty = kr_gp_has_priors(run->gp) ? run->penalty : NAN,
         .best_loss = c[BEST_LOSS],
@@ -282,8 +221,8 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
                   .step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
 }
 
-/* The rule that ends the run after this evaluation, if any; most telling first. `there`: this point may be
- * the solution. */
+/* The rule that ends the restart after this evaluation, if any; most telling first. `there`: this point may
+ * be the solution. */
 static enum kr_tune_stop rule(const struct run *run, bool there, double norm, bool going)
 {
     const double *c = run->checkpoint;
@@ -291,11 +230,11 @@ static enum kr_tune_stop rule(const struct run *run, bool there, double norm, bo
         return KR_TUNE_STOP_GRADIENT;
     if (!going)
         return KR_TUNE_STOP_STUCK;
-    if (c[EVALUATIONS] >= (double)run->rules->max_evaluations)
+    if (c[EVALUATIONS] >= c[LIMIT])
         return KR_TUNE_STOP_EVALUATIONS;
     if (c[SINCE_BETTER] >= (double)run->rules->patience)
         return KR_TUNE_STOP_PATIENCE;
-    if (c[SECONDS] >= run->rules->seconds)
+    if (c[SECONDS] >= c[SECONDS_LIMIT])
         return KR_TUNE_STOP_SECONDS;
     return KR_TUNE_STOP_NONE;
 }
@@ -310,6 +249,7 @@ static kr_status step(struct run *run)
     if (isfinite(objective)) {
         KR_TRY(kr_run_settle(run, &norm));
         violation = kr_run_violation(run, run->c);
+        kr_run_watch_bounds(run);
     }
     const bool best = account(run, objective, violation, evaluation.loss),
                feasible = kr_run_feasible(run, violation);
@@ -349,6 +289,7 @@ kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t nc
                       .by_logarithm =
                           ((const struct kr_loss_type *)spec->gp->spec->objective.loss.type)->by_logarithm,
                       .constraints = spec->constraints ? spec->constraints : &none,
+                      .restarts = {.count = 1},
                       .sink = sink,
                       .self = self};
     run.m = run.constraints->count;
@@ -356,11 +297,19 @@ kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t nc
     KR_TRY(kr_schema_init(ctx, &kr_nullspace_options_schema, &run.projection));
     if (spec->projection)
         run.projection = *spec->projection;
-    KR_TRY(allocate(&run));
-    KR_TRY(begin(&run, ncheckpoint, checkpoint));
+    if (spec->restarts)
+        run.restarts = *spec->restarts;
+    KR_TRY(kr_run_open(&run, ncheckpoint, checkpoint));
     if (run.n == 0 || run.rules->max_evaluations == 0)
         KR_TRY(score_start(&run));
-    while (run.checkpoint[STOP] == KR_TUNE_STOP_NONE)
+    for (;;) {
+        if (run.checkpoint[STOP] != KR_TUNE_STOP_NONE) {
+            kr_run_conclude(&run);
+            if (run.n == 0 || !kr_run_goes_on(&run))
+                break;
+            kr_run_restart(&run, (size_t)run.checkpoint[RESTART] + 1);
+        }
         KR_TRY(step(&run));
+    }
     return kr_run_finish(&run, out, theta);
 }

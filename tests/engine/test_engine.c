@@ -97,6 +97,7 @@ START_TEST(a_check_says_what_a_run_would_do)
     ck_assert_double_eq(number(at(model, "noise"), "variance"), 0.1);
     ck_assert_int_eq(json_integer_value(at(at(reply, "optimizer"), "patience")), 20);
     ck_assert_str_eq(json_string_value(at(at(reply, "solver"), "type")), "auto");
+    ck_assert_str_eq(text_of(at(reply, "restarts")), "{\"count\":1,\"seed\":0}");
     json_t *again;
     OK(message("check", reply, "", &again)); /* its own request is one it takes, and the same */
     assert_same_json(reply, again);

@@ -102,7 +102,7 @@ static inline struct run_seen *prepare(const char *request, const struct kr_data
 static inline void go(struct run_seen *run, const struct step_seen *from)
 {
     const struct kr_tune_spec spec = {&run->gp, &run->request.optimizer, &run->constraints,
-                                      run->request.projection};
+                                      run->request.projection, run->request.restarts};
     run->status = kr_tune(&run->ctx, &spec, from ? from->ncheckpoint : 0, from ? from->checkpoint : NULL, see,
                           run, &run->result, &run->theta);
 }

@@ -104,6 +104,30 @@ START_TEST(a_bound_that_holds_is_a_warning_with_the_name)
 }
 END_TEST
 
+START_TEST(a_parameter_that_stays_at_its_bound_is_named_once_on_the_way)
+{
+    struct kr_dataset data = some_data();
+    struct run_seen *run = tuned(REQUEST(NARROW, "nlpd",
+                                         "{\"type\": \"adam\", \"learning_rate\": 0.2, \"max_evaluations\": "
+                                         "40, \"patience\": 40, \"gradient_tolerance\": 0}"),
+                                 &data);
+    size_t said = 0, ended = 0, first = 0;
+    while (run->steps[first].parameters[1] < 0.35)
+        first++;
+    for (size_t i = 0; i < run->nwarnings; i++) {
+        const struct warning_seen *w = &run->warnings[i];
+        const bool mine = strcmp(w->code, "at-bound") == 0 && strcmp(w->parameter, "kernel.lengthscale") == 0;
+        said += mine && strstr(w->detail, "upper bound for 10 evaluations");
+        ended += mine && strstr(w->detail, "ended at its upper bound");
+    }
+    ck_assert_uint_eq(said, 1);
+    ck_assert_uint_eq(ended, 1);
+    /* with the tenth evaluation there, not before */
+    ck_assert_uint_lt(run->steps[first + 8].nwarnings, run->steps[first + 9].nwarnings);
+    forget(run);
+}
+END_TEST
+
 START_TEST(a_start_outside_the_default_bounds_is_refused)
 {
     struct kr_dataset data = some_data();
@@ -152,6 +176,7 @@ Suite *suite(void)
     tcase_add_loop_test(tcase, steps_keep_bounds_and_fixed_values, 0, 3);
     tcase_add_test(tcase, the_bound_itself_is_not_overstepped);
     tcase_add_test(tcase, a_bound_that_holds_is_a_warning_with_the_name);
+    tcase_add_test(tcase, a_parameter_that_stays_at_its_bound_is_named_once_on_the_way);
     tcase_add_loop_test(tcase, a_start_outside_the_default_bounds_is_refused, 0, 4);
     tcase_add_test(tcase, bounds_of_its_own_or_a_fixed_value_let_a_start_be_anywhere);
     suite_add_tcase(made, tcase);

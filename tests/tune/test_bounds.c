@@ -107,13 +107,15 @@ END_TEST
 START_TEST(a_parameter_that_stays_at_its_bound_is_named_once_on_the_way)
 {
     struct kr_dataset data = some_data();
-    struct run_seen *run = tuned(REQUEST(NARROW, "nlpd",
-                                         "{\"type\": \"adam\", \"learning_rate\": 0.2, \"max_evaluations\": "
+    struct run_seen *run = tuned(REQUEST("{\"kernel\": {\"type\": \"rbf\", \"lengthscale\": {\"value\": 0.3, "
+                                         "\"bounds\": [0.2, 0.35]}}}",
+                                         "nlpd",
+                                         "{\"type\": \"adam\", \"learning_rate\": 0.05, \"max_evaluations\": "
                                          "40, \"patience\": 40, \"gradient_tolerance\": 0}"),
                                  &data);
     size_t said = 0, ended = 0, first = 0;
-    while (run->steps[first].parameters[1] < 0.35)
-        first++;
+    while (fabs(run->steps[first].parameters[1] - 0.35) > 1e-9)
+        ck_assert_uint_lt(++first, run->nsteps);
     for (size_t i = 0; i < run->nwarnings; i++) {
         const struct warning_seen *w = &run->warnings[i];
         const bool mine = strcmp(w->code, "at-bound") == 0 && strcmp(w->parameter, "kernel.lengthscale") == 0;

@@ -70,7 +70,7 @@ struct kr_registry {
     const struct kr_type *const *rows; /* NULL-terminated */
 };
 
-extern const struct kr_registry kr_prior_registry; /* what a PARAM may have as a prior: kriged/gp.h */
+extern const struct kr_registry kr_prior_registry; /* what a PARAM may have as a prior: kriged/prior.h */
 
 struct kr_field {
     const char *name;

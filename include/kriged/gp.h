@@ -3,6 +3,7 @@
  *
  *   spec        what a request says: model, objective, test rows, solver
  *   gp          a data set under a model: rows by role, standardised, and the vector theta of hyperparameters
+ *   prior       densities of hyperparameters (kriged/prior.h)
  *   constraints conditions on the hyperparameters, by their predictions or by theta itself
  *   objective   the held-out loss at theta and its gradient by every entry of theta; constraints beside it
  *   posterior   weights for prediction at new points
@@ -24,7 +25,6 @@ extern const struct kr_registry kr_loss_registry;          /* rows are struct kr
 extern const struct kr_registry kr_validation_registry;    /* rows are struct kr_validation_type */
 extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
 extern const struct kr_registry kr_constraint_registry;    /* rows are struct kr_constraint_type */
-extern const struct kr_registry kr_prior_registry;         /* rows are struct kr_prior_type */
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
@@ -122,15 +122,6 @@ struct kr_constraint_type {
                           double *value, double *grad);
     /* NULL, or INVALID for options that do not suit this gp; `pointer` is the constraint's place. */
     kr_status (*check)(struct kr_ctx *, const void *options, const struct kr_gp *, const char *pointer);
-};
-
-/* A density of one hyperparameter, by its natural (standardised) value. */
-struct kr_prior_type {
-    struct kr_type base;
-    /* log p(value), normalised, and its derivative; -INFINITY where there is no density. */
-    double (*log_density)(const void *options, double value, double *slope);
-    /* The interval outside of which there is no density. */
-    void (*support)(const void *options, double *lower, double *upper);
 };
 
 /* What a validation chooses from, and how. */
@@ -240,17 +231,6 @@ double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double valu
  * of a prior (uniform) take the place of defaults, and narrow given bounds.
  */
 void kr_parameter_bounds(const struct kr_gp *gp, size_t index, double *lower, double *upper);
-
-/* ---- priors ---- */
-
-bool kr_gp_has_priors(const struct kr_gp *gp);
-/*
- * What priors add to the loss: minus the sum of the log densities of all hyperparameters that have one, over
- * the number of held-out points (of the evidence: training rows). grad, when not NULL, += its derivative by
- * the natural values of those that are not fixed. NON_FINITE where a prior has no density.
- */
-kr_status kr_gp_penalty(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, double *value,
-                        double *grad) KR_MUST_CHECK;
 
 /* ---- constraints ---- */
 

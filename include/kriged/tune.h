@@ -25,6 +25,7 @@
 #include "kriged/gp.h"
 #include "kriged/nullspace.h"
 #include "kriged/opt.h"
+#include "kriged/prior.h"
 
 /* S(enum suffix, name) */
 #define KR_TUNE_STOP_TABLE(S)                                                                                \

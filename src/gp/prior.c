@@ -7,6 +7,7 @@
  * posterior wherever m loss is a negative log likelihood. theta is natural and standardised; the density is
  * of the value itself, so its mode is not moved by the logarithm in which it is tuned. O(parameters).
  */
+#include "kriged/prior.h"
 #include "gp/roles.h"
 
 #include <math.h>

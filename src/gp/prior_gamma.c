@@ -1,5 +1,5 @@
 /* gamma: log p(v) = a log b - log Gamma(a) + (a - 1) log v - b v, shape a, rate b. d/dv = (a - 1)/v - b. */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* halfcauchy: log p(v) = log(2/(pi s)) - log(1 + (v/s)^2), v >= 0. d/dv = -2 v/(s^2 + v^2). */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #include <math.h>
 

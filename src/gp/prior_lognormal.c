@@ -2,7 +2,7 @@
  * lognormal: the logarithm is normal, log p(v) = -t^2/2 - log sd - log(2 pi)/2 - log v, t = (log v -
  * mean)/sd. d/dv = -(1 + t/sd)/v.
  */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* normal: log p(v) = -t^2/2 - log sd - log(2 pi)/2, t = (v - mean)/sd. d/dv = -t/sd. */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* uniform: log p(v) = -log(upper - lower) inside, no density outside. Bounds follow it. */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* The registries of means, losses, validations, constraints and approximations, and the tables of a spec. */
-#include "kriged/gp.h"
+#include "kriged/prior.h"
 
 #define KR_MEAN(name)       extern const struct kr_mean_type kr_mean_##name;
 #define KR_LOSS(name)       extern const struct kr_loss_type kr_loss_##name;

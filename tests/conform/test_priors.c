@@ -4,6 +4,8 @@
  */
 #include "models.h"
 
+#include "kriged/prior.h"
+
 /* ---- the log densities, in long double; a, b are the options in the order of their table ---- */
 
 static long double normal(long double v, long double mean, long double sd)

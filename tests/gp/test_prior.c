@@ -1,6 +1,8 @@
 /* Priors on a gp: what they add, whom they move, which bounds follow, what is refused. */
 #include "specs.h"
 
+#include "kriged/prior.h"
+
 enum { N = 20 };
 static struct kr_ctx context, *ctx = &context;
 static struct kr_dataset data;

@@ -144,9 +144,10 @@ struct kr_solver {
  * NOT_POSITIVE_DEFINITE. */
 kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
                          struct kr_solver *out) KR_MUST_CHECK;
-/* The method that `auto` takes for n unknowns with `bytes` of memory (0 = unlimited), and why. */
-const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, size_t n, size_t bytes,
-                                              const char **reason);
+/* The method that `auto` takes for A, n unknowns and `bytes` of memory (0 = unlimited), and why. A = NULL
+ * stands for a Gram matrix: symmetric, its entries known. */
+const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, const struct kr_op *A,
+                                              size_t n, size_t bytes, const char **reason);
 
 /*
  * X = A^-1 B, k columns (n x k), from X0 (n x k; NULL = 0; may be X itself). A column of X0 that is no better

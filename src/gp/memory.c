@@ -54,7 +54,7 @@ kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool var
 {
     const char *reason;
     const struct kr_solver_type *solver =
-        kr_solver_choose(&gp->spec->solver, gp->train.n, ctx->budget, &reason);
+        kr_solver_choose(&gp->spec->solver, NULL, gp->train.n, ctx->budget, &reason);
     const size_t needed = ctx->used + kr_objective_bytes(gp, solver, ctx->budget, variance, constraints);
     if (!ctx->budget || needed <= ctx->budget)
         return KR_OK;

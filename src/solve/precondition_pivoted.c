@@ -35,13 +35,13 @@ static size_t largest(size_t n, const double *S, const double *D, bool divided, 
 }
 
 /*
- * Whether the sum will be small enough within `most` columns, as it fell between PROBE/2 and PROBE of them:
- * geometrically. It does for smooth kernels of few features; the outermost points that are chosen next
- * elsewhere are worth less than random ones.
+ * Whether the sum will be small enough well within `most` columns, as it fell between PROBE/2 and PROBE of
+ * them: geometrically, which is a little too good to be true. It does for smooth kernels of few features; the
+ * outermost points that are chosen next elsewhere are worth less than random ones.
  */
 static bool promising(double half, double now, size_t most)
 {
-    return now < half && PROBE + 0.5 * PROBE * log(now / ENOUGH) / log(half / now) <= (double)most;
+    return now < half && PROBE + 0.5 * PROBE * log(now / ENOUGH) / log(half / now) <= 0.75 * (double)most;
 }
 
 struct pivoting {

@@ -38,16 +38,24 @@ START_TEST(the_choice_of_a_method)
     const char *reason;
     kr_ctx_init(ctx, 0);
     OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
-    ck_assert_str_eq(kr_solver_choose(&options, 12000, 0, &reason)->base.name, "cholesky");
-    ck_assert_str_eq(kr_solver_choose(&options, 12001, 0, &reason)->base.name, "cg");
+    ck_assert_str_eq(kr_solver_choose(&options, NULL, 12000, 0, &reason)->base.name, "cholesky");
+    ck_assert_str_eq(kr_solver_choose(&options, NULL, 12001, 0, &reason)->base.name, "cg");
     ck_assert_ptr_nonnull(strstr(reason, "12000 rows"));
-    ck_assert_str_eq(kr_solver_choose(&options, 1000, 10 << 20, &reason)->base.name,
+    ck_assert_str_eq(kr_solver_choose(&options, NULL, 1000, 10 << 20, &reason)->base.name,
                      "cg"); /* the factor: 8 MB */
     ck_assert_ptr_nonnull(strstr(reason, "memory"));
-    ck_assert_str_eq(kr_solver_choose(&options, 1000, 20 << 20, &reason)->base.name, "cholesky");
+    ck_assert_str_eq(kr_solver_choose(&options, NULL, 1000, 20 << 20, &reason)->base.name, "cholesky");
+    struct kr_op_type products_only = {.name = "products only"};
+    struct kr_op op = {&products_only, 1000, 1000, true, NULL};
+    ck_assert_str_eq(kr_solver_choose(&options, &op, 1000, 0, &reason)->base.name, "cholesky");
+    ck_assert_str_eq(kr_solver_choose(&options, &op, 1001, 0, &reason)->base.name, "cg");
+    ck_assert_ptr_nonnull(strstr(reason, "not known"));
+    op.symmetric = false;
+    ck_assert_str_eq(kr_solver_choose(&options, &op, 10, 0, &reason)->base.name, "lsmr");
+    ck_assert_ptr_nonnull(strstr(reason, "not symmetric"));
     for (const struct kr_type *const *row = kr_solver_registry.rows; *row; row++) {
         options.type = *row;
-        ck_assert_ptr_eq(kr_solver_choose(&options, 1000000, 1000, &reason), *row);
+        ck_assert_ptr_eq(kr_solver_choose(&options, NULL, 1000000, 1000, &reason), *row);
         ck_assert_str_eq(reason, "asked for");
     }
     kr_ctx_fini(ctx);

@@ -41,6 +41,9 @@ kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t lengt
                               const struct kr_csv_options *options, struct kr_dataset *out,
                               size_t *dropped) KR_MUST_CHECK;
 
+/* Is the first line a header? What cannot be read has none, and kr_dataset_from_csv says why. */
+bool kr_csv_has_header(const char *text, size_t length);
+
 /*
  * A directory with x.npy (d x n: one feature after the other, float64, C order), y.npy (n) and, when present,
  * noise.npy (n): NPY format 1.0, little-endian. Save writes and syncs the files into an existing empty

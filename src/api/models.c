@@ -1,6 +1,5 @@
 /* /v1/models */
 #include "api/routes.h"
-#include "engine/request.h"
 
 #include <string.h>
 
@@ -13,15 +12,13 @@ json_t *kr_model_json(const struct kr_model_row *row)
     return json;
 }
 
-/* What a worker makes of a stored model. */
-static kr_status call(struct kr_exchange *x, const char *op, json_t *request, json_t **reply)
+/* The document with the weights that a worker reads. */
+static kr_status with_weights(struct kr_exchange *x, json_t **reply)
 {
     struct kr_model_row row;
     KR_TRY(kr_store_model_get(x->ctx, x->api->store, x->params[0], &row));
-    json_t *message =
-        json_pack("{s:s, s:o, s:s}", "op", op, "model", kr_model_json(&row), "directory", row.directory);
-    if (request)
-        json_object_set(message, "request", request);
+    json_t *message = json_pack("{s:s, s:o, s:s}", "op", "weights", "model", kr_model_json(&row), "directory",
+                                row.directory);
     kr_status status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, reply);
     json_decref(message);
     return status;
@@ -35,7 +32,7 @@ kr_status kr_handle_model_get(struct kr_exchange *x)
     if (weights && strcmp(weights, "true") != 0 && strcmp(weights, "false") != 0)
         return kr_fail(x->ctx, KR_INVALID, "/weights", "must be true or false, got \"%.40s\"", weights);
     if (weights && strcmp(weights, "true") == 0) {
-        KR_TRY(call(x, "weights", NULL, &reply));
+        KR_TRY(with_weights(x, &reply));
         return kr_send_json(x, 200, reply);
     }
     KR_TRY(kr_store_model_get(x->ctx, x->api->store, x->params[0], &row));
@@ -66,15 +63,4 @@ kr_status kr_handle_model_delete(struct kr_exchange *x)
     KR_TRY(kr_store_model_delete(x->ctx, x->api->store, x->params[0]));
     x->reply->status = 204;
     return KR_OK;
-}
-
-kr_status kr_handle_model_predict(struct kr_exchange *x)
-{
-    struct kr_predict_request request;
-    json_t *tree = NULL, *reply;
-    KR_TRY(kr_read_body(x, &kr_predict_request_schema, &request, &tree));
-    kr_status status = call(x, "predict", tree, &reply);
-    json_decref(tree);
-    KR_TRY(status);
-    return kr_send_json(x, 200, reply);
 }

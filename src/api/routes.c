@@ -55,6 +55,17 @@
     {                                                                                                        \
         "missing", "string", "CSV: reject (default) or drop rows with a missing value"                       \
     }
+#define PREDICT_QUERIES                                                                                      \
+    {"variance", "boolean", "CSV: true (default) or false"},                                                 \
+        {"quantiles", "string", "CSV: levels, separated by commas"},                                         \
+        {"covariance", "boolean", "CSV: true or false (default)"},                                           \
+        {"samples", "integer", "CSV: number of joint samples"},                                              \
+        {"seed", "integer", "CSV: seed of the samples"},                                                     \
+        {"gradient", "boolean", "CSV: true or false (default)"},                                             \
+        {"observation_noise", "boolean", "CSV: true (default) or false"},                                    \
+    {                                                                                                        \
+        "missing", "string", "CSV: reject (default) or drop rows with a missing value"                       \
+    }
 
 const struct kr_route kr_routes[] = {
     {"GET", "/", "index", "service", "Names the service and where its documents are", kr_handle_index, 0,
@@ -135,6 +146,9 @@ const struct kr_route kr_routes[] = {
     {"DELETE", "/v1/models/{name}", "deleteModel", "models", "Deletes a model", kr_handle_model_delete, 0,
      NULL, NULL, REPLIES(EMPTY(204, "deleted")), "404"},
     {"POST", "/v1/models/{name}/predict", "predict", "models", "Predicts at new points",
-     kr_handle_model_predict, 64 * MIB, NULL, JSON_BODY(kr_predict_request_schema),
-     REPLIES(JSON(200, "predictions", kr_predict_reply_schema)), "404 411 413 415 422 429 503"},
+     kr_handle_model_predict, 64 * MIB, QUERIES(PREDICT_QUERIES),
+     BODIES({KR_JSON_MEDIA, &kr_predict_request_schema}, {KR_CSV_MEDIA, NULL}),
+     REPLIES(JSON(200, "predictions", kr_predict_reply_schema),
+             {200, "one line a point: mean, variance, q0.05, .., as asked for", KR_CSV_MEDIA, NULL}),
+     "404 411 413 415 422 429 503"},
     {0}};

@@ -75,7 +75,7 @@ KR_DECLARE(kr_dataset_page, KR_DATASET_PAGE_FIELDS);
     KR_NEXT_PAGE_FIELD(F, S)
 KR_DECLARE(kr_job_page, KR_JOB_PAGE_FIELDS);
 #define KR_MODEL_ENTRY_FIELDS(F, S)                                                                          \
-    F(S, TEXT, name, _, NULL, 0, 0, 0, "name: the id of its job, or that of its import")                       \
+    F(S, TEXT, name, _, NULL, 0, 0, 0, "name: the id of its job, or that of its import")                     \
     F(S, TEXT, created_at, _, NULL, 0, 0, 0, "time, UTC")                                                    \
     F(S, OBJECT, dataset, kr_model_source, NULL, 0, 0, 0, "what it was tuned on")                            \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss of the run")

@@ -3,6 +3,7 @@
 #include "cli/files.h"
 #include "cli/options.h"
 #include "engine/engine.h"
+#include "engine/text.h"
 #include "wire/wire.h"
 
 #include <signal.h>
@@ -117,68 +118,61 @@ static kr_status gradient(const struct kr_options *o, json_t *request)
     return status;
 }
 
-/* The columns that the model's features name, in its order; without a header all, which must be as many. */
-static kr_status points_of(const struct kr_dataset *data, const json_t *features, json_t **out)
+/* Flags that are options of the request. */
+static json_t *request_of(const struct kr_options *o, json_t *points)
 {
-    const size_t d = json_array_size(features);
-    size_t *columns;
-    KR_ALLOC(&command, columns, d + 1);
-    for (size_t k = 0; k < d; k++) {
-        const char *name = json_string_value(json_array_get(features, k));
-        columns[k] = data->d;
-        for (size_t c = 0; c < data->d; c++)
-            if (name && strcmp(data->feature_names[c], name) == 0)
-                columns[k] = c;
-        if (columns[k] == data->d && data->d != d)
-            return kr_fail(&command, KR_INVALID, "",
-                           "the data has no column \"%.64s\", which the model needs", name ? name : "");
-        if (columns[k] == data->d)
-            columns[k] = k;
-    }
-    *out = json_array();
-    for (size_t i = 0; i < data->n; i++) {
-        json_t *row = json_array();
-        for (size_t k = 0; k < d; k++)
-            json_array_append_new(row, json_real(data->x[columns[k] * data->n + i]));
-        json_array_append_new(*out, row);
-    }
-    return KR_OK;
+    json_t *request = json_pack("{s:o}", "x", points);
+    kr_predict_option(request, "variance", o->no_variance ? "false" : "true");
+    kr_predict_option(request, "observation_noise", o->no_noise ? "false" : "true");
+    kr_predict_option(request, "covariance", o->covariance ? "true" : "false");
+    kr_predict_option(request, "gradient", o->gradient ? "true" : "false");
+    if (o->quantiles)
+        kr_predict_option(request, "quantiles", o->quantiles);
+    if (o->samples)
+        kr_predict_option(request, "samples", o->samples);
+    if (o->seed)
+        kr_predict_option(request, "seed", o->seed);
+    return request;
 }
 
-/* "0.05,0.95"; a word that is no number stays one, for the engine to refuse. */
-static json_t *levels_of(const char *text)
+/* What has no column is said on the standard error. */
+static kr_status write_csv(const json_t *request, const json_t *reply, const json_t *features)
 {
-    json_t *levels = json_array();
-    for (const char *at = text;; at++) {
-        const size_t length = strcspn(at, ",");
-        char *after;
-        const double level = strtod(at, &after);
-        json_array_append_new(levels,
-                              length && after == at + length ? json_real(level) : json_stringn(at, length));
-        at += length;
-        if (!*at)
-            return levels;
-    }
+    const json_t *clamped = json_object_get(reply, "clamped_variances"),
+                 *jitter = json_object_get(reply, "samples_jitter");
+    char *text = kr_predict_csv(&command, request, reply, features);
+    if (!text)
+        return kr_fail(&command, KR_MEMORY_LIMIT, "", "no memory for the reply");
+    if (clamped)
+        fprintf(stderr, "kriged: %lld variances fell below the noise and were set to it\n",
+                (long long)json_integer_value(clamped));
+    if (json_number_value(jitter) > 0)
+        fprintf(stderr, "kriged: samples needed %.3g more variance at every point\n",
+                json_number_value(jitter));
+    const bool fine = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+    free(text);
+    return fine ? KR_OK : kr_fail(&command, KR_STORAGE, "", "the predictions could not be written");
 }
 
 static kr_status predict(const struct kr_options *o, json_t *model)
 {
-    struct kr_csv_options csv = o->csv;
-    struct kr_dataset data;
     json_t *x = NULL, *reply;
-    csv.features_only = true;
-    KR_TRY(kr_read_csv(&command, o->data, &csv, &data));
+    char *text;
+    size_t length;
     const json_t *features = json_object_get(json_object_get(model, "dataset"), "feature_names");
     if (json_array_size(features) == 0)
         return kr_fail(&command, KR_INVALID, "/dataset/feature_names", "is required: this is no model");
-    KR_TRY(points_of(&data, features, &x));
-    json_t *levels = o->quantiles ? levels_of(o->quantiles) : NULL;
-    json_t *request = json_pack("{s:o, s:b, s:o*}", "x", x, "variance", !o->no_variance, "quantiles", levels);
-    kr_status status = kr_engine_predict(&command, request, model, NULL, &reply);
-    json_decref(request);
+    KR_TRY(kr_read_text(&command, o->data, &text, &length));
+    kr_status status = kr_points_from_csv(&command, text, length, o->csv.drop_missing, features, &x);
+    free(text);
     KR_TRY(status);
-    status = kr_write_json(&command, "-", reply);
-    json_decref(reply);
+    json_t *request = request_of(o, x);
+    status = kr_engine_predict(&command, request, model, NULL, &reply);
+    if (status == KR_OK) {
+        status = o->as_csv ? write_csv(request, reply, features) : kr_write_json(&command, "-", reply);
+        json_decref(reply);
+    }
+    json_decref(request);
     return status;
 }
 
@@ -223,7 +217,8 @@ int kr_command_gradient(int argc, char **argv)
 
 int kr_command_predict(int argc, char **argv)
 {
-    static const int allowed[] = {KR_FLAG_DATA, KR_FLAG_QUANTILES, KR_FLAG_NO_VARIANCE,
-                                  KR_FLAG_DROP, KR_FLAG_THREADS,   0};
+    static const int allowed[] = {KR_FLAG_DATA,    KR_FLAG_QUANTILES, KR_FLAG_NO_VARIANCE, KR_FLAG_NO_NOISE,
+                                  KR_FLAG_SAMPLES, KR_FLAG_SEED,      KR_FLAG_GRADIENT,    KR_FLAG_COVARIANCE,
+                                  KR_FLAG_CSV,     KR_FLAG_DROP,      KR_FLAG_THREADS,     0};
     return run(argc, argv, allowed, true, predict);
 }

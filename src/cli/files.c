@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static kr_status read_file(struct kr_ctx *ctx, const char *path, char **text, size_t *length)
+kr_status kr_read_text(struct kr_ctx *ctx, const char *path, char **text, size_t *length)
 {
     FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     size_t room = 1 << 16, got;
@@ -37,7 +37,7 @@ kr_status kr_read_json(struct kr_ctx *ctx, const char *path, json_t **out)
 {
     char *text;
     size_t length;
-    KR_TRY(read_file(ctx, path, &text, &length));
+    KR_TRY(kr_read_text(ctx, path, &text, &length));
     kr_status status = kr_json_parse(ctx, text, length, out);
     free(text);
     return status;
@@ -48,7 +48,7 @@ kr_status kr_read_csv(struct kr_ctx *ctx, const char *path, const struct kr_csv_
 {
     char *text;
     size_t length;
-    KR_TRY(read_file(ctx, path, &text, &length));
+    KR_TRY(kr_read_text(ctx, path, &text, &length));
     kr_status status = kr_dataset_from_csv(ctx, text, length, options, out, NULL);
     free(text);
     return status;

@@ -11,7 +11,8 @@ const char kr_usage_text[] =
     "                       [CSV options] [--threads T]\n"
     "       kriged gradient REQUEST.json [--data FILE.csv] [--validation-data FILE.csv] [CSV options]\n"
     "                       [--threads T]\n"
-    "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--threads T]\n"
+    "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--no-noise]\n"
+    "                       [--covariance] [--samples COUNT [--seed N]] [--gradient] [--csv] [--threads T]\n"
     "       kriged openapi | manual | version\n"
     "CSV options: [--target COLUMN] [--noise-variance COLUMN] [--drop-missing]\n"
     "REQUEST.json is the body of POST /v1/jobs or /v1/gradients; - reads standard input.\n";
@@ -47,6 +48,12 @@ static const struct option flags[] = {{"listen", required_argument, NULL, KR_FLA
                                       {"drop-missing", no_argument, NULL, KR_FLAG_DROP},
                                       {"quantiles", required_argument, NULL, KR_FLAG_QUANTILES},
                                       {"no-variance", no_argument, NULL, KR_FLAG_NO_VARIANCE},
+                                      {"no-noise", no_argument, NULL, KR_FLAG_NO_NOISE},
+                                      {"covariance", no_argument, NULL, KR_FLAG_COVARIANCE},
+                                      {"samples", required_argument, NULL, KR_FLAG_SAMPLES},
+                                      {"seed", required_argument, NULL, KR_FLAG_SEED},
+                                      {"gradient", no_argument, NULL, KR_FLAG_GRADIENT},
+                                      {"csv", no_argument, NULL, KR_FLAG_CSV},
                                       {0}};
 
 static bool count_of(const char *text, int most, int *out)
@@ -87,6 +94,18 @@ static bool take(struct kr_options *o, int flag, const char *value)
         return o->quantiles = value, true;
     case KR_FLAG_NO_VARIANCE:
         return o->no_variance = true;
+    case KR_FLAG_NO_NOISE:
+        return o->no_noise = true;
+    case KR_FLAG_COVARIANCE:
+        return o->covariance = true;
+    case KR_FLAG_SAMPLES:
+        return o->samples = value, true;
+    case KR_FLAG_SEED:
+        return o->seed = value, true;
+    case KR_FLAG_GRADIENT:
+        return o->gradient = true;
+    case KR_FLAG_CSV:
+        return o->as_csv = true;
     default:
         return false;
     }

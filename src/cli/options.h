@@ -20,14 +20,20 @@ enum kr_flag {
     KR_FLAG_NOISE,
     KR_FLAG_DROP,
     KR_FLAG_QUANTILES,
-    KR_FLAG_NO_VARIANCE
+    KR_FLAG_NO_VARIANCE,
+    KR_FLAG_NO_NOISE,
+    KR_FLAG_COVARIANCE,
+    KR_FLAG_SAMPLES,
+    KR_FLAG_SEED,
+    KR_FLAG_GRADIENT,
+    KR_FLAG_CSV
 };
 
 struct kr_options {
-    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles;
+    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles, *samples, *seed;
     struct kr_csv_options csv;
     int workers, threads;
-    bool insecure, no_variance;
+    bool insecure, no_variance, no_noise, covariance, gradient, as_csv;
     const char *file; /* the one operand */
 };
 

@@ -18,7 +18,7 @@ struct csv {
     const char *text;
     size_t length;
     locale_t locale;
-    bool header;
+    bool header, features_only;
     size_t columns, rows; /* rows: records without the header */
     size_t first_line;    /* line of the first record */
     const char **names;   /* of the columns; NULL without a header */
@@ -50,7 +50,7 @@ static kr_status measure_record(struct kr_ctx *ctx, struct csv *csv, struct kr_c
     if (first) {
         csv->columns = cells;
         csv->first_line = line;
-        return cells == 1 ? refuse_one_column(ctx, &cell) : KR_OK;
+        return cells == 1 && !csv->features_only ? refuse_one_column(ctx, &cell) : KR_OK;
     }
     if (cells == csv->columns)
         return KR_OK;
@@ -303,10 +303,32 @@ static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_c
 kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t length,
                               const struct kr_csv_options *options, struct kr_dataset *out, size_t *dropped)
 {
-    struct csv csv = {.text = text, .length = length, .locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
+    struct csv csv = {.text = text,
+                      .length = length,
+                      .features_only = options->features_only,
+                      .locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
     if (!csv.locale)
         return kr_fail(ctx, KR_INTERNAL, "", "the C locale cannot be loaded");
     kr_status status = from_csv(ctx, &csv, options, out, dropped);
     freelocale(csv.locale);
     return status;
+}
+
+bool kr_csv_has_header(const char *text, size_t length)
+{
+    struct kr_csv_reader reader;
+    struct kr_csv_cell cell;
+    struct kr_ctx ctx;
+    double value;
+    bool header = true;
+    const locale_t locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    kr_ctx_init(&ctx, 0);
+    kr_csv_open(&reader, text, length);
+    for (bool more = kr_csv_record(&reader); more && header;) {
+        more = kr_csv_next(&ctx, &reader, &cell) == KR_OK && !cell.last;
+        header = ctx.error.status == KR_OK && kr_csv_value(&cell, locale, &value) != KR_CSV_NUMBER;
+    }
+    kr_ctx_fini(&ctx);
+    freelocale(locale);
+    return header;
 }

@@ -5,6 +5,7 @@
  *   read     tree to struct: types, ranges, unknown members, each refusal with its JSON pointer
  *   write    struct to tree: what read would take, defaults included
  *   dump     tree to text: shortest round-trip doubles
+ *   csv      numbers of a tree as lines of CSV
  *   schema   struct's table to JSON Schema, for OpenAPI
  *   manual   the same tables as Markdown
  *   problem  a context's failure as RFC 9457
@@ -48,6 +49,18 @@ json_t *kr_wire_write_variant(const struct kr_variant *variant); /* {"type": ..,
  * read back as the same bits. No trailing newline. */
 char *kr_json_dump(const json_t *json, bool pretty);
 json_t *kr_json_real(double value); /* null when it is not finite */
+
+/* A column of CSV from arrays of numbers: value i is values[i], values[i][index] or values[index][i]. */
+enum kr_csv_shape { KR_CSV_PLAIN, KR_CSV_BY_ROW, KR_CSV_BY_COLUMN };
+struct kr_csv_column {
+    const char *name;
+    const json_t *values;
+    enum kr_csv_shape shape;
+    size_t index;
+};
+/* A header and `rows` lines; shortest numbers, as in JSON, and nothing for null. On the heap; NULL without
+ * memory. */
+char *kr_csv_dump(size_t rows, size_t count, const struct kr_csv_column *columns);
 
 /* JSON Schema (draft 2020-12) of a table. Nested tables and registries become `#/components/schemas/<name>`
  * in `definitions` (an object that this fills; names once). Returns a {"$ref": ..} to its own definition, new

@@ -128,6 +128,38 @@ START_TEST(predict_prints_what_was_asked_for)
 }
 END_TEST
 
+START_TEST(predict_prints_joint_predictions)
+{
+    const char *model = small_model(), *points = file("points.csv", "a,b\n1,2\n2.5,3\n");
+    struct command c = RUN("predict", model, "--data", points, "--covariance", "--gradient", "--samples", "3",
+                           "--seed", "7", "--no-noise");
+    json_t *all = predicted(&c, 2);
+    ck_assert_uint_eq(json_object_size(all), 7);
+    ck_assert_uint_eq(json_array_size(json_object_get(all, "covariance")), 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(all, "gradient")), 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(all, "samples")), 3);
+    c = RUN("predict", model, "--data", points, "--samples", "3", "--seed", "7", "--no-noise",
+            "--no-variance", "--csv");
+    ck_exits(c, 0);
+    ck_assert_str_eq(c.on_err.text, "");
+    ck_assert_int_eq(strncmp(c.on_out.text, "mean,sample_1,sample_2,sample_3\n", 32), 0);
+    const char *line = c.on_out.text;
+    for (size_t i = 0; i < 2; i++) {
+        char *at = strchr(line, '\n') + 1;
+        line = at;
+        ck_assert_double_eq(strtod(at, &at),
+                            json_number_value(json_array_get(json_object_get(all, "mean"), i)));
+        for (size_t s = 0; s < 3; s++)
+            ck_assert_double_eq(
+                strtod(at + 1, &at),
+                json_number_value(json_array_get(json_array_get(json_object_get(all, "samples"), s), i)));
+        ck_assert_int_eq(*at, '\n');
+    }
+    forget(&c);
+    json_decref(all);
+}
+END_TEST
+
 START_TEST(predict_refuses_points_without_a_feature)
 {
     const char *model = small_model();
@@ -139,6 +171,14 @@ START_TEST(predict_refuses_points_without_a_feature)
     c = RUN("predict", model, "--data", file("points.csv", "a,b\n1,2\n"), "--quantiles", "0.5,1.5");
     ck_exits(c, 1);
     ck_says(c.on_err, "/quantiles/1");
+    forget(&c);
+    c = RUN("predict", model, "--data", file("points.csv", "a,c\n1,2\n")); /* as many, but not these */
+    ck_exits(c, 1);
+    ck_says(c.on_err, "\"b\"");
+    forget(&c);
+    c = RUN("predict", model, "--data", file("points.csv", "a,b\n1,2\n"), "--samples", "few");
+    ck_exits(c, 1);
+    ck_says(c.on_err, "/samples/count");
     forget(&c);
     c = RUN("predict", file("no-model.json", "{'format': 'other'}"), "--data", file("points.csv", NULL));
     ck_exits(c, 1);
@@ -289,6 +329,7 @@ Suite *suite(void)
     tcase_add_checked_fixture(tcase, open_directory, remove_directory);
     tcase_add_test(tcase, tune_prints_events_and_writes_a_model);
     tcase_add_test(tcase, predict_prints_what_was_asked_for);
+    tcase_add_test(tcase, predict_prints_joint_predictions);
     tcase_add_test(tcase, predict_refuses_points_without_a_feature);
     tcase_add_test(tcase, predict_refuses_levels_that_are_no_numbers);
     tcase_add_test(tcase, gradient_prints_its_reply);

@@ -35,6 +35,22 @@ START_TEST(documents_that_cannot_be_written_are_a_failure)
 }
 END_TEST
 
+START_TEST(predictions_that_cannot_be_written_are_a_failure)
+{
+    const char *data = file("line.csv", "x,y\n1,2\n2,3\n3,5\n4,4\n5,7\n"), *model = file("line.json", NULL);
+    struct command c = RUN(
+        "tune",
+        file("line-request.json",
+             "{'model': {'kernel': {'type': 'rbf'}}, 'objective': {'loss': 'nlpd', 'validation': {'type': "
+             "'rows', 'rows': [1]}}, 'optimizer': {'type': 'lbfgs', 'max_evaluations': 0}}"),
+        "--data", data, "--model", model);
+    ck_exits(c, 0);
+    forget(&c);
+    FAILS_WHEN_FULL("predict", model, "--data", data);
+    FAILS_WHEN_FULL("predict", model, "--data", data, "--csv");
+}
+END_TEST
+
 START_TEST(a_version_that_cannot_be_written_is_a_failure)
 {
     FAILS_WHEN_FULL("version");
@@ -101,10 +117,12 @@ END_TEST
 
 Suite *suite(void)
 {
-    const TTest *const tests[] = {
-        documents_that_cannot_be_written_are_a_failure, a_version_that_cannot_be_written_is_a_failure,
-        events_that_cannot_be_written_are_a_failure, predict_refuses_what_is_no_model,
-        a_model_at_default_bounds_is_a_start_within_them};
+    const TTest *const tests[] = {documents_that_cannot_be_written_are_a_failure,
+                                  predictions_that_cannot_be_written_are_a_failure,
+                                  a_version_that_cannot_be_written_is_a_failure,
+                                  events_that_cannot_be_written_are_a_failure,
+                                  predict_refuses_what_is_no_model,
+                                  a_model_at_default_bounds_is_a_start_within_them};
     Suite *made = suite_create("output");
     TCase *tcase = tcase_create("output");
     tcase_add_checked_fixture(tcase, open_directory, remove_directory);

@@ -168,6 +168,27 @@ START_TEST(bad_tables)
 }
 END_TEST
 
+/* Points of a model with one feature. */
+START_TEST(one_column_of_points)
+{
+    const struct kr_csv_options options = {.features_only = true};
+    struct kr_dataset read;
+    ck_assert_int_eq(kr_dataset_from_csv(&ctx, "a\n1\n2.5\n", 8, &options, &read, NULL), KR_OK);
+    ck_assert(read.n == 2 && read.d == 1 && read.x[1] == 2.5 && !read.y);
+}
+END_TEST
+
+START_TEST(headers_are_told)
+{
+    static const char *const with[] = {"a,b\n1,2\n", "\xef\xbb\xbf\n\n\"1x\",b\n1,2", "a", "NA,\n1,2\n"},
+                             *const without[] = {"1,2\n", "a,2\n", "\n\n1e3\n", "a,\"b\n"};
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_msg(kr_csv_has_header(with[i], strlen(with[i])), "%s", with[i]);
+        ck_assert_msg(!kr_csv_has_header(without[i], strlen(without[i])), "%s", without[i]);
+    }
+}
+END_TEST
+
 START_TEST(bad_headers)
 {
     FAILS("a,b,a\n1,2,3\n", KR_INVALID, "columns 1 and 3 are both called \"a\"", NULL);
@@ -261,5 +282,6 @@ END_TEST
 
 SUITE("csv", a_plain_table, without_a_header, line_ends_blank_lines_quotes_and_a_mark,
       numbers_are_read_to_the_last_bit, target_and_noise_by_name_or_index, missing_cells,
-      bad_cells_name_line_and_column, bad_tables, bad_headers, bad_choices_of_columns, messages_are_printable,
-      the_locale_does_not_matter, limits_are_kept, damaged_text_is_survived)
+      bad_cells_name_line_and_column, bad_tables, one_column_of_points, headers_are_told, bad_headers,
+      bad_choices_of_columns, messages_are_printable, the_locale_does_not_matter, limits_are_kept,
+      damaged_text_is_survived)

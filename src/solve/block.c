@@ -24,7 +24,7 @@ static size_t pieces(size_t n, size_t size)
 
 size_t kr_block_bytes(size_t n, size_t p, size_t q)
 {
-    return p > TILE || q > TILE ? 0 : sizeof(double) * pieces(n, ROWS) * p * q;
+    return sizeof(double) * pieces(n, ROWS) * at_most(TILE, p) * at_most(TILE, q);
 }
 
 /* G = X'Y for leading dimensions ldx and ldy. */

@@ -15,7 +15,7 @@ void kr_block_add(struct kr_ctx *ctx, size_t n, size_t p, size_t q, double alpha
                   const double *C, size_t ldc, double beta, double *Y);
 /* X (n x p) = X L^-T for a lower triangle L with ldl >= p. */
 void kr_block_right_solve(struct kr_ctx *ctx, size_t n, size_t p, const double *L, size_t ldl, double *X);
-/* Bytes that kr_block_gram takes from the arena at most. */
+/* Bytes that kr_block_gram takes from the arena at most, for blocks of so many columns or fewer. */
 size_t kr_block_bytes(size_t n, size_t p, size_t q);
 
 #endif

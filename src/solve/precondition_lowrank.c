@@ -22,7 +22,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PASSES = 5, COLUMNS = 64 /* that it is applied to at a time */ };
+enum { PASSES = 5, COLUMNS = 256 /* that it is applied to at a time */ };
 
 #define CAREFUL 1e4
 

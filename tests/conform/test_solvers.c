@@ -343,6 +343,39 @@ START_TEST(same_bits_with_any_number_of_threads)
 }
 END_TEST
 
-SUITE("solvers", known_solutions, groups_of_columns, nothing_to_solve, the_iteration_limit_is_a_fact,
-      the_limit_of_double_precision, matrices_that_are_not_positive_definite, matrices_that_are_not_finite,
-      cancelling_is_a_failure, pulls_are_derivatives, same_bits_with_any_number_of_threads)
+/* Blocks, preconditioners and the driver take what they announce, but for some chunks of the arena (256 KiB).
+ */
+START_TEST(memory_is_announced)
+{
+    enum { N = 900, K = 260 };
+    EACH_METHOD(ctx, m)
+    {
+        const struct kr_solver_type *type = (const struct kr_solver_type *)m->solver;
+        struct kr_mark mark = kr_mark(ctx);
+        struct problem p;
+        struct kr_op shifted;
+        struct kr_solver opened;
+        double noise = 0.3;
+        set_up(ctx, m, N, K, spectrum(ctx, N, 3), 1e-6, &p);
+        OK(kr_op_shift(ctx, &p.op, &noise, 0, NULL, &shifted));
+        shifted.symmetric = true;
+        const size_t together = K < type->columns ? K : type->columns, used = ctx->used,
+                     announced =
+                         type->bytes(N, together) + 3 * N * together * sizeof(double) +
+                         (type->preconditioned ? kr_preconditioner_bytes(&m->preconditioner, N, 0) : 0);
+        ctx->peak = used;
+        OK(kr_solver_open(ctx, &p.options, &shifted, &opened));
+        OK(kr_solver_solve(ctx, &opened, K, p.B, NULL, p.X, NULL, &p.report));
+        ck_assert_int_eq(p.report.stop, KR_STOP_RTOL);
+        ck_assert_msg(ctx->peak - used <= announced + (5 << 18), "%s: %zu bytes, announced %zu", m->name,
+                      ctx->peak - used, announced);
+        kr_release(ctx, mark);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("solvers", memory_is_announced, known_solutions, groups_of_columns, nothing_to_solve,
+      the_iteration_limit_is_a_fact, the_limit_of_double_precision, matrices_that_are_not_positive_definite,
+      matrices_that_are_not_finite, cancelling_is_a_failure, pulls_are_derivatives,
+      same_bits_with_any_number_of_threads)

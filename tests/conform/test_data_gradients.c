@@ -31,6 +31,8 @@ static void make_raw_spec(const struct kr_variant *kernel, const char *loss, con
 {
     make_spec(ctx, kernel, loss, solver, mean, spec);
     spec->model.standardize.x = spec->model.standardize.y = false;
+    if (strcmp(mean, "linear") == 0) /* coefficients are its first option */
+        ((struct kr_param *)spec->model.mean.options)->values[0].value = 0.3;
     if (strcmp(form, "rows") != 0)
         OK(kr_variant_init(ctx, &kr_validation_registry, form, &spec->objective.validation));
 }
@@ -161,7 +163,7 @@ static void check_by_all_solvers(const struct kernel_case *kernel, const char *l
     struct kr_gp_spec spec;
     const bool x = has_derivatives(kernel), noise = strcmp(loss, "mse") != 0;
     const struct kr_dataset data = some_data(ROWS, noise, 5);
-    make_raw_spec(&kernel->spec, loss, form, "cholesky", "constant", &spec);
+    make_raw_spec(&kernel->spec, loss, form, "cholesky", "linear", &spec);
     differences(&spec, &data, x, wanted, count);
     for (const struct kr_type *const *solver = kr_solver_registry.rows; *solver; solver++) {
         char name[200];
@@ -214,7 +216,7 @@ START_TEST(every_entry)
     struct kr_gp gp;
     struct kr_evaluation evaluation;
     const struct kr_dataset data = some_data(ROWS, true, 5);
-    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cholesky", "constant", &spec);
+    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cholesky", "linear", &spec);
     OK(kr_gp_init(ctx, &spec, &data, &gp));
     const struct kr_data_gradient got = differentiate(&gp, &evaluation);
     const double size = sqrt(dot(data.n, got.y, got.y) / (double)data.n);
@@ -243,7 +245,7 @@ START_TEST(held_out_inputs)
             struct kr_gp_spec spec;
             struct kr_gp gp;
             struct kr_evaluation evaluation;
-            make_raw_spec(&cases[c].spec, losses[l], forms[_i], "cholesky", "constant", &spec);
+            make_raw_spec(&cases[c].spec, losses[l], forms[_i], "cholesky", "linear", &spec);
             OK(kr_gp_init(ctx, &spec, &data, &gp));
             const struct kr_data_gradient got = differentiate(&gp, &evaluation);
             const size_t m = gp.validation.n, nfolds = gp.form == KR_FOLDS ? gp.folds.count : 1;
@@ -281,7 +283,7 @@ START_TEST(draws)
     double wanted[3][MOST_DIRECTIONS];
     size_t taken = 0;
     const struct kr_dataset data = some_data(ROWS, true, 5);
-    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cholesky", "constant", &spec);
+    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cholesky", "linear", &spec);
     spec.objective.subset = &subset;
     differences(&spec, &data, true, wanted, 1);
     check(forms[_i], &spec, &data, true, wanted, 1);
@@ -323,7 +325,7 @@ START_TEST(parts_alone)
     struct kr_gp gp;
     struct kr_evaluation evaluation;
     const struct kr_dataset data = some_data(ROWS, true, 5);
-    make_raw_spec(&cases[ncases - 1].spec, _i % 2 ? "nlpd" : "mse", forms[_i / 2], "cholesky", "constant",
+    make_raw_spec(&cases[ncases - 1].spec, _i % 2 ? "nlpd" : "mse", forms[_i / 2], "cholesky", "linear",
                   &spec);
     OK(kr_gp_init(ctx, &spec, &data, &gp));
     const struct kr_data_gradient all = differentiate(&gp, &evaluation), other = gradient_memory(&gp);
@@ -352,7 +354,7 @@ START_TEST(same_bits_with_any_number_of_threads)
     struct kr_gp gp;
     struct kr_evaluation evaluation;
     const struct kr_dataset data = some_data(400, true, 6);
-    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cg", "constant", &spec);
+    make_raw_spec(&cases[ncases - 1].spec, "nlpd", forms[_i], "cg", "linear", &spec);
     spec.solver.rtol = 1e-4;
     OK(kr_gp_init(ctx, &spec, &data, &gp));
     ctx->threads = 1;

@@ -28,6 +28,8 @@ static json_t *gradient(const json_t *one, const char *solver)
 {
     json_t *request = keep(json_deep_copy(json_object_get(one, "request"))), *reply;
     json_object_set(request, "data", json_object_get(one, "data"));
+    if (json_object_get(one, "validation_data"))
+        json_object_set(request, "validation_data", json_object_get(one, "validation_data"));
     json_object_set(request, "solver", json_of("{'type': '%s', 'rtol': 1e-12}", solver));
     json_object_set(request, "metrics", keep(json_string("all")));
     kr_status status = kr_engine_gradient(ctx, request, NULL, &reply);
@@ -53,6 +55,37 @@ static void compare_gradients(json_t *one, json_t *reply, const char *name, cons
     }
 }
 
+/* Numbers in arrays, each to the largest of the whole. */
+static void compare_arrays(json_t *got, json_t *wanted, double scale, const char *name, const char *what,
+                           const char *by)
+{
+    size_t i;
+    json_t *entry;
+    if (!json_is_array(wanted)) {
+        assert_close(json_number_value(got), json_number_value(wanted), scale, name, what, by);
+        return;
+    }
+    ck_assert_uint_eq(json_array_size(got), json_array_size(wanted));
+    json_array_foreach(wanted, i, entry) compare_arrays(json_array_get(got, i), entry, scale, name, what, by);
+}
+
+static double largest(json_t *wanted)
+{
+    double most = fabs(json_number_value(wanted));
+    size_t i;
+    json_t *entry;
+    json_array_foreach(wanted, i, entry) most = fmax(most, largest(entry));
+    return most;
+}
+
+static void compare_by_data(json_t *one, json_t *reply, const char *name, const char *solver)
+{
+    json_t *wanted;
+    const char *key;
+    json_object_foreach(json_object_get(one, "by_data"), key, wanted)
+        compare_arrays(at(at(reply, "gradients"), key), wanted, largest(wanted), name, key, solver);
+}
+
 /* Without a factor the evidence is an estimate. */
 static bool estimates(const json_t *one, const char *solver)
 {
@@ -69,6 +102,7 @@ static void compare(json_t *one, const char *solver)
     const double loss = number(one, "loss");
     assert_close(number(reply, "loss"), loss, fmax(1e-3, fabs(loss)), name, "loss", solver);
     compare_gradients(one, reply, name, solver);
+    compare_by_data(one, reply, name, solver);
     ck_assert_uint_eq(json_object_size(metrics), json_object_size(at(one, "metrics")));
     json_object_foreach(at(one, "metrics"), key, value)
     {
@@ -143,21 +177,40 @@ static void ignore(struct kr_emit *emit, const char *kind, json_t *data, json_t 
     json_decref(checkpoint);
 }
 
-/* What a run that stops before its first step says of the test rows, given all others. */
-static void compare_test(json_t *one)
+static void take_data(json_t *one, const char *member, struct kr_dataset *out)
+{
+    struct kr_data in;
+    OK(kr_wire_read(ctx, &kr_data_schema, at(one, member), "", &in));
+    OK(kr_data_take(ctx, &in, "", out));
+}
+
+/* A run that stops before its first step. */
+static json_t *tune(json_t *one, json_t *request)
 {
     struct kr_emit emit = {ignore};
     struct kr_source source = {0};
-    struct kr_data in;
-    json_t *request = keep(json_deep_copy(at(one, "request"))), *reply, *value;
-    const char *name = json_string_value(at(one, "name")), *key;
-    OK(kr_wire_read(ctx, &kr_data_schema, at(one, "data"), "", &in));
-    OK(kr_data_take(ctx, &in, "", &source.data));
+    struct kr_dataset held_out;
+    json_t *reply;
+    take_data(one, "data", &source.data);
+    if (json_object_get(one, "validation_data")) {
+        take_data(one, "validation_data", &held_out);
+        source.held_out = &held_out;
+    }
+    json_object_del(request, "with_respect_to");
     json_object_set(request, "dataset", keep(json_string("inline")));
     json_object_set(request, "optimizer", json_of("{'type': 'lbfgs', 'max_evaluations': 0}"));
     kr_status status = kr_engine_tune(ctx, request, &source, NULL, NULL, &emit, &reply);
-    ck_assert_msg(status == KR_OK, "%s: %s %s", name, ctx->error.pointer, ctx->error.detail);
-    json_t *metrics = at(at(at(keep(reply), "result"), "metrics"), "test");
+    ck_assert_msg(status == KR_OK, "%s: %s %s", json_string_value(at(one, "name")), ctx->error.pointer,
+                  ctx->error.detail);
+    return keep(reply);
+}
+
+/* What a run that stops before its first step says of the test rows, given all others. */
+static void compare_test(json_t *one)
+{
+    json_t *request = keep(json_deep_copy(at(one, "request"))), *value;
+    const char *name = json_string_value(at(one, "name")), *key;
+    json_t *metrics = at(at(at(tune(one, request), "result"), "metrics"), "test");
     json_object_foreach(at(one, "test"), key, value)
     {
         const double wanted = json_number_value(value);
@@ -168,39 +221,9 @@ static void compare_test(json_t *one)
 /* The model that a run without a step leaves. */
 static json_t *model_of(json_t *one)
 {
-    struct kr_emit emit = {ignore};
-    struct kr_source source = {0};
-    struct kr_data in;
-    json_t *request = keep(json_deep_copy(at(one, "request"))), *reply;
-    OK(kr_wire_read(ctx, &kr_data_schema, at(one, "data"), "", &in));
-    OK(kr_data_take(ctx, &in, "", &source.data));
-    json_object_set(request, "dataset", keep(json_string("inline")));
-    json_object_set(request, "optimizer", json_of("{'type': 'lbfgs', 'max_evaluations': 0}"));
+    json_t *request = keep(json_deep_copy(at(one, "request")));
     json_object_set(request, "solver", json_of("{'rtol': 1e-13}"));
-    OK(kr_engine_tune(ctx, request, &source, NULL, NULL, &emit, &reply));
-    return at(keep(reply), "model");
-}
-
-/* Numbers in arrays, each to the largest of the whole. */
-static void compare_arrays(json_t *got, json_t *wanted, double scale, const char *name, const char *what)
-{
-    size_t i;
-    json_t *entry;
-    if (!json_is_array(wanted)) {
-        assert_close(json_number_value(got), json_number_value(wanted), scale, name, what, "a model");
-        return;
-    }
-    ck_assert_uint_eq(json_array_size(got), json_array_size(wanted));
-    json_array_foreach(wanted, i, entry) compare_arrays(json_array_get(got, i), entry, scale, name, what);
-}
-
-static double largest(json_t *wanted)
-{
-    double most = fabs(json_number_value(wanted));
-    size_t i;
-    json_t *entry;
-    json_array_foreach(wanted, i, entry) most = fmax(most, largest(entry));
-    return most;
+    return at(tune(one, request), "model");
 }
 
 static void compare_joint(json_t *one)
@@ -212,7 +235,7 @@ static void compare_joint(json_t *one)
     OK(kr_engine_predict(ctx, request, model_of(one), NULL, &reply));
     keep(reply);
     json_object_foreach(at(one, "joint"), key, wanted)
-        compare_arrays(at(reply, key), wanted, largest(wanted), name, key);
+        compare_arrays(at(reply, key), wanted, largest(wanted), name, key, "a model");
     for (size_t i = 0; i < json_array_size(covariance); i++)
         assert_close(json_number_value(json_array_get(at(reply, "variance"), i)),
                      json_number_value(json_array_get(json_array_get(covariance, i), i)), largest(covariance),

@@ -9,6 +9,8 @@ with kriged. A case is a body of POST /v1/gradients (`request`, to which `data` 
     gradients   d loss / d parameter by name, standardised (natural) values
     metrics     of the validation rows, conditioned on the training rows, the data's units
     test        where there are test rows: their metrics, conditioned on training and validation rows
+    by_data     where the request has with_respect_to: derivatives by x, y, noise_variance and x_validation, in rows
+    validation_data   belongs to the request where its validation is another data set
     joint       of mse cases, predictions at `points` conditioned on all rows but the test rows, the data's units, without
                 observation noise: mean, covariance, and the gradient of the mean by the points
 
@@ -132,16 +134,26 @@ def moments(values):
     return mean, sum_over((v - mean) ** 2 for v in values) / len(values)
 
 
+def joined(data, other):
+    """The rows of two data sets, one after the other."""
+    if not other:
+        return data
+    zeros = [[0] * len(d["y"]) for d in (data, other)]
+    known = [d.get("noise_variance", none) for d, none in zip((data, other), zeros)]
+    return {"x": data["x"] + other["x"], "y": data["y"] + other["y"], "noise_variance": known[0] + known[1]}
+
+
 class Gp:
     def __init__(self, case):
-        data, request = case["data"], case["request"]
+        data, request = joined(case["data"], case.get("validation_data")), case["request"]
         self.model, self.objective = request["model"], request["objective"]
         self.loss_type = self.objective["loss"]
         x = [[mpf(v) for v in row] for row in data["x"]]
         y = [mpf(v) for v in data["y"]]
         n, self.d = len(y), len(x[0])
         self.test = sorted(request.get("test", {}).get("rows", []))
-        self.fit = [i for i in range(n) if i not in self.test]
+        self.fit = [i for i in range(len(case["data"]["y"])) if i not in self.test]
+        self.others = list(range(len(case["data"]["y"]), n))
         self.splits = self.splits_of(request["objective"].get("validation"), data["x"])
         self.train = self.splits[0][0] if len(self.splits) == 1 else self.fit
 
@@ -175,6 +187,8 @@ class Gp:
         kind, rows = validation["type"], validation.get("rows")
         if kind == "rows":
             folds = [sorted(rows)]
+        elif kind == "dataset":
+            folds = [self.others]
         elif kind == "leave_one_out":
             folds = [[i] for i in self.fit]
         elif kind == "kfold":
@@ -424,6 +438,56 @@ def all_cases():
         yield case("little noise", spec, loss, plain, noise=0.001)
         for solver in ("cg", "lsmr", "auto"):
             yield case(f"by {solver}", spec, loss, plain, mean=CONSTANT, solver={"type": solver, "rtol": 1e-12})
+    yield from cases_by_data()
+
+
+def first(data, count, after=0):
+    return {member: values[after : after + count] for member, values in data.items()}
+
+
+def cases_by_data():
+    """Few rows, as they are: derivatives by the data, and another data set to validate by."""
+    few, noisy, off = first(scaled_data(3), 9), first(plain_data(2, noise=True), 9), {"x": False, "y": False}
+    few["noise_variance"] = [0.01 * i for i in range(9)]
+    spec = {"type": "sum", "kernels": [{"type": "matern52", "lengthscale": 1.3}, {"type": "linear", "variance": 0.4}]}
+    folds, line = {"type": "kfold", "rows": [[0, 3], [5], [1, 7]]}, {"type": "linear", "coefficients": [0.2, 0, -0.1], "value": 0.3}
+    for validation in (None, folds, {"type": "leave_one_out"}, {"type": "dataset"}):
+        for loss in ("mse", "nlpd") if validation else ("mse", "nlpd", "evidence"):
+            made = case(f"by the data, {validation or 'rows'}", spec, loss, few, mean=line, standardize=off, test=[2, 6], validation=validation)
+            made["differentiate"] = True
+            if validation == {"type": "dataset"}:
+                made["validation_data"] = first(scaled_data(3), 5, after=11)
+            yield made
+    for loss in ("mse", "nlpd"):
+        made = case("another data set", dict(kernels())["rbf ard"], loss, noisy, mean=CONSTANT, test=[2, 6], validation={"type": "dataset"})
+        made["validation_data"] = first(plain_data(2, noise=True), 7, after=12)
+        yield made
+
+
+def moved(case, part, member, row, column, by):
+    """The loss with one number of a data set moved."""
+    data = {k: [list(v) if isinstance(v, list) else v for v in values] for k, values in case[part].items()}
+    data.setdefault("noise_variance", [0] * len(data["y"]))
+    if column is None:
+        data[member][row] = mpf(data[member][row]) + by
+    else:
+        data[member][row][column] = mpf(data[member][row][column]) + by
+    gp = Gp({**case, part: data})
+    return gp.loss(gp.start)
+
+
+def by_data(case):
+    """Derivatives by every number of the data, as the request names them."""
+    slope = lambda *place: float((moved(case, *place, STEP) - moved(case, *place, -STEP)) / (2 * STEP))
+    rows, columns = range(len(case["data"]["y"])), range(len(case["data"]["x"][0]))
+    out = {"x": [[slope("data", "x", i, k) for k in columns] for i in rows],
+           "y": [slope("data", "y", i, None) for i in rows],
+           "noise_variance": [slope("data", "noise_variance", i, None) for i in rows]}
+    if "validation_data" in case:
+        others = range(len(case["validation_data"]["y"]))
+        out["x_validation"] = [[slope("validation_data", "x", i, k) for k in columns] for i in others]
+    case["request"]["with_respect_to"] = list(out)
+    return out
 
 
 def numbers(values):
@@ -445,7 +509,9 @@ def main():
         made["metrics"] = numbers(gp.metrics(gp.train, gp.predictions(gp.start))) if gp.splits[0][1] else {}
         if gp.test:
             made["test"] = numbers(gp.metrics(gp.fit, list(zip(gp.test, gp.predict(gp.start, gp.fit, gp.test)))))
-        if gp.loss_type == "mse":
+        if made.pop("differentiate", False):
+            made["by_data"] = by_data(made)
+        if gp.loss_type == "mse" and "by_data" not in made and "validation_data" not in made:
             made["points"] = between(made["data"]["x"])
             made["joint"] = gp.joint(made["points"])
         cases.append(made)

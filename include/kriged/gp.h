@@ -23,6 +23,7 @@
 extern const struct kr_registry kr_mean_registry;          /* rows are struct kr_mean_type */
 extern const struct kr_registry kr_loss_registry;          /* rows are struct kr_loss_type */
 extern const struct kr_registry kr_validation_registry;    /* rows are struct kr_validation_type */
+extern const struct kr_registry kr_calibration_registry;   /* kriged/calibration.h */
 extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
 extern const struct kr_registry kr_constraint_registry;    /* rows are struct kr_constraint_type */
 
@@ -58,7 +59,11 @@ KR_DECLARE(kr_subset_spec, KR_SUBSET_FIELDS);
     F(S, VARIANT, validation, kr_validation, NULL, 0, 0, KR_OMIT,                                            \
       "which rows are held out; only evidence does without")                                                 \
     F(S, OPTIONAL, subset, kr_subset_spec, NULL, 0, 0, KR_OMIT,                                              \
-      "evaluate the loss at some of the held-out points only")
+      "evaluate the loss at some of the held-out points only")                                               \
+    F(S, ROW, calibrate, kr_calibration, NULL, 0, 0, KR_OMIT,                                                \
+      "what follows tuning: none (the default without a recipe) or leave_one_out, which scales all "         \
+      "variances "                                                                                           \
+      "and the noise together until the mean standardised squared leave-one-out residual is 1")
 KR_DECLARE(kr_objective_spec, KR_OBJECTIVE_FIELDS);
 
 #define KR_TEST_FIELDS(F, S)                                                                                 \

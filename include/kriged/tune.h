@@ -22,6 +22,7 @@
 #ifndef KRIGED_TUNE_H
 #define KRIGED_TUNE_H
 
+#include "kriged/calibration.h"
 #include "kriged/gp.h"
 #include "kriged/nullspace.h"
 #include "kriged/opt.h"
@@ -108,6 +109,9 @@ KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \
       "lowest loss, with priors that of the lowest sum with the penalty: that of the parameters below")      \
     F(S, REAL, penalty, _, NULL, -1e308, 1e308, KR_OMIT, "of priors, at these parameters")                   \
+    F(S, REAL, calibration, _, NULL, 0, 1e308, KR_OMIT,                                                      \
+      "by what objective.calibrate scaled all variances and the noise after tuning; best_loss and penalty "  \
+      "are those before")                                                                                    \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "hyperparameters at the lowest loss")         \
     F(S, VALUES, constraints, _, NULL, 0, 0, KR_OMIT, "as in the step events, at these parameters")          \
     F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT,                                             \
@@ -136,7 +140,8 @@ struct kr_tune_spec {
 };
 
 /* INVALID at a parameter's pointer when its start lies outside its default bounds; at the optimiser's type
- * when its steps cannot be filtered and there are constraints. */
+ * when its steps cannot be filtered and there are constraints; at /objective/calibrate when variances cannot
+ * be scaled together, or constraints forbid it. */
 kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec) KR_MUST_CHECK;
 
 /*

@@ -86,8 +86,10 @@ static kr_status check_field(struct kr_ctx *ctx, const struct kr_field *field, c
         return check_range(ctx, field, (double)*(const uint64_t *)at, place);
     case KR_KIND_CHOICE:
         return check_choice(ctx, field, *(const int *)at, place);
-    case KR_KIND_ROW:
-        return check_row(ctx, field, *(const struct kr_type *const *)at, place);
+    case KR_KIND_ROW: {
+        const struct kr_type *row = *(const struct kr_type *const *)at;
+        return absent_allowed && !row ? KR_OK : check_row(ctx, field, row, place);
+    }
     case KR_KIND_OBJECT:
         return check_schema(ctx, field->aux, at, place);
     case KR_KIND_OPTIONAL: {

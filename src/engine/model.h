@@ -44,7 +44,7 @@ KR_DECLARE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS);
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "tuned hyperparameters, in both units")       \
     F(S, OBJECT, standardization, kr_model_standardisation, NULL, 0, 0, KR_REQUIRED,                         \
       "constants of the standardisation")                                                                    \
-    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss of the run")                              \
+    F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "lowest loss of the run, before any calibration")      \
     F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores before and after tuning")                  \
     F(S, OBJECT, solver, kr_solver_options, NULL, 0, 0, 0, "how linear systems are solved")                  \
     F(S, JSON, request, _, NULL, 0, 0, KR_OMIT, "the effective request of the job")                          \

@@ -43,13 +43,18 @@ static struct place find(json_t *root, const char *pointer)
     }
 }
 
-/* What stands there, a number or {"value", ..}, with another value. */
+/* What stands there, a number or {"value", ..}, with another value. Calibration may leave bounds: they then
+ * reach as far as the value. */
 static json_t *with_value(const json_t *old, double value)
 {
     if (!json_is_object(old))
         return kr_json_real(value);
-    json_t *copy = json_deep_copy(old);
+    json_t *copy = json_deep_copy(old), *bounds = json_object_get(copy, "bounds");
     json_object_set_new(copy, "value", kr_json_real(value));
+    if (json_is_array(bounds) && value < json_number_value(json_array_get(bounds, 0)))
+        json_array_set_new(bounds, 0, kr_json_real(value));
+    if (json_is_array(bounds) && value > json_number_value(json_array_get(bounds, 1)))
+        json_array_set_new(bounds, 1, kr_json_real(value));
     return copy;
 }
 

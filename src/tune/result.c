@@ -159,10 +159,13 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
     double penalty = NAN;
     if (kr_gp_has_priors(run->gp))
         KR_TRY(kr_gp_penalty(run->ctx, run->gp, best, &penalty, NULL));
+    double *gradient = run->best_gradient, factor;
+    KR_TRY(kr_run_calibrate(run, &best, &gradient, &factor));
     *out = (struct kr_tune_result){.stop = (int)c[WINNER_STOP],
                                    .stop_detail = stop_detail(run),
                                    .best_loss = c[BEST_LOSS],
                                    .penalty = penalty,
+                                   .calibration = factor,
                                    .restart = (size_t)c[WINNER],
                                    .constraints = {run->m, run->c_names, run->best_c},
                                    .constraint_violation = run->m ? c[BEST_VIOLATION] : NAN,
@@ -171,7 +174,7 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
         return run->ctx->error.status;
     KR_TRY(score_start(run, &out->metrics.initial));
     KR_TRY(score(run, best, &out->metrics.validation, &out->metrics.test));
-    KR_TRY(kr_parameters_report(run->ctx, run->gp, best, run->best_gradient, &out->parameters));
+    KR_TRY(kr_parameters_report(run->ctx, run->gp, best, gradient, &out->parameters));
     out->seconds = kr_seconds() - run->began;
     *theta = best;
     return KR_OK;

@@ -103,6 +103,12 @@ void kr_run_watch_bounds(struct run *run);
 void kr_run_warn_bounds(const struct run *run);
 void kr_run_warn_infeasible(const struct run *run);
 
+/* Does this gp's objective ask for a calibration? */
+bool kr_tune_calibrates(const struct kr_gp *gp);
+/* *best becomes the calibrated values, and *gradient that of the loss there, both in the arena, where that is
+ * asked for; *factor is NAN where not. */
+kr_status kr_run_calibrate(struct run *run, double **best, double **gradient, double *factor) KR_MUST_CHECK;
+
 /* Result and metrics at the best parameters. */
 kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const double **theta) KR_MUST_CHECK;
 

@@ -60,12 +60,29 @@ static kr_status refuse_optimizer(struct kr_ctx *ctx, const char *name)
                    name, fit);
 }
 
+static kr_status check_calibration(struct kr_ctx *ctx, const struct kr_tune_spec *spec)
+{
+    static const char pointer[] = "/objective/calibrate";
+    const struct kr_mark mark = kr_mark(ctx);
+    bool *scales;
+    if (!kr_tune_calibrates(spec->gp))
+        return KR_OK;
+    if (spec->constraints && spec->constraints->count)
+        return kr_fail(ctx, KR_INVALID, pointer,
+                       "must be none with constraints: scaling the variances would break them");
+    KR_ALLOC(ctx, scales, spec->gp->parameters.count);
+    KR_TRY(kr_gp_scales(ctx, spec->gp, pointer, scales));
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
 kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec)
 {
     const struct kr_gp *gp = spec->gp;
     const struct kr_optimizer_type *optimizer = (const struct kr_optimizer_type *)spec->optimizer->type;
     if (spec->constraints && spec->constraints->count && !optimizer->takes_filter)
         return refuse_optimizer(ctx, optimizer->base.name);
+    KR_TRY(check_calibration(ctx, spec));
     for (size_t p = 0; p < gp->parameters.count; p++) {
         const struct kr_parameter *parameter = &gp->parameters.items[p];
         double lower, upper;

@@ -55,7 +55,8 @@ KR_DECLARE(kr_model_spec, KR_MODEL_FIELDS);
 KR_DECLARE(kr_subset_spec, KR_SUBSET_FIELDS);
 
 #define KR_OBJECTIVE_FIELDS(F, S)                                                                            \
-    F(S, VARIANT, loss, kr_loss, NULL, 0, 0, KR_REQUIRED | KR_INLINE, "loss of the held-out rows")           \
+    F(S, VARIANT, loss, kr_loss, NULL, 0, 0, KR_OMIT | KR_INLINE,                                            \
+      "loss of the held-out rows; required without a recipe")                                                \
     F(S, VARIANT, validation, kr_validation, NULL, 0, 0, KR_OMIT,                                            \
       "which rows are held out; only evidence does without")                                                 \
     F(S, OPTIONAL, subset, kr_subset_spec, NULL, 0, 0, KR_OMIT,                                              \
@@ -76,7 +77,7 @@ KR_DECLARE(kr_test_spec, KR_TEST_FIELDS);
 /* The part that gradients and jobs share. */
 #define KR_GP_FIELDS(F, S)                                                                                   \
     F(S, OBJECT, model, kr_model_spec, NULL, 0, 0, KR_REQUIRED, "the Gaussian process")                      \
-    F(S, OBJECT, objective, kr_objective_spec, NULL, 0, 0, KR_REQUIRED, "what is minimised")                 \
+    F(S, OBJECT, objective, kr_objective_spec, NULL, 0, 0, 0, "what is minimised")                           \
     F(S, OPTIONAL, test, kr_test_spec, NULL, 0, 0, KR_OMIT,                                                  \
       "rows kept from everything, standardisation included, and scored at the end")                          \
     F(S, OBJECT, solver, kr_solver_options, NULL, 0, 0, 0, "how linear systems are solved")
@@ -215,6 +216,9 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
  * or none where it is. */
 kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                           const struct kr_dataset *held_out, struct kr_gp *out) KR_MUST_CHECK;
+
+/* How many rows of gp->fit have the inputs of another one before them. O(n d + n log n). */
+kr_status kr_gp_repeats(struct kr_ctx *ctx, const struct kr_gp *gp, size_t *count) KR_MUST_CHECK;
 
 /* One hyperparameter as replies list it. */
 #define KR_PARAMETER_REPORT_FIELDS(F, S)                                                                     \

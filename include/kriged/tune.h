@@ -117,7 +117,8 @@ KR_DECLARE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS);
     F(S, REAL, constraint_violation, _, NULL, 0, 1e308, KR_OMIT,                                             \
       "at these parameters: above projection.tolerance no point met the constraints")                        \
     F(S, OBJECT, metrics, kr_tune_metrics, NULL, 0, 0, 0, "scores in the target's units, before and after")  \
-    F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start that led to these parameters, from 1")       \
+    F(S, INT, restart, _, NULL, 1, 1e15, KR_OMIT,                                                            \
+      "number of the start that led to these parameters, from 1, where there were several")                  \
     F(S, INT, evaluations, _, "0", 0, 1e15, 0, "evaluations of the loss and its gradient, of all starts")    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time of the run")                                               \
     F(S, TEXT, model, _, NULL, 0, 0, KR_OMIT, "name of the model that the job left")

@@ -68,6 +68,8 @@ char *kr_api_manual(void)
     print_registry(out, "Losses", &kr_loss_registry);
     print_registry(out, "Validations", &kr_validation_registry);
     print_registry(out, "Priors", &kr_prior_registry);
+    print_registry(out, "Calibrations", &kr_calibration_registry);
+    print_registry(out, "Recipes", &kr_recipe_registry);
     print_registry(out, "Approximations", &kr_approximation_registry);
     print_registry(out, "Solvers", &kr_solver_registry);
     print_registry(out, "Preconditioners", &kr_preconditioner_registry);

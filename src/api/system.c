@@ -47,7 +47,8 @@ kr_status kr_handle_capabilities(struct kr_exchange *x)
         const struct kr_registry *registry;
     } families[] = {{"kernels", &kr_kernel_registry},        {"means", &kr_mean_registry},
                     {"losses", &kr_loss_registry},           {"validations", &kr_validation_registry},
-                    {"priors", &kr_prior_registry},          {"approximations", &kr_approximation_registry},
+                    {"priors", &kr_prior_registry},          {"calibrations", &kr_calibration_registry},
+                    {"recipes", &kr_recipe_registry},        {"approximations", &kr_approximation_registry},
                     {"solvers", &kr_solver_registry},        {"preconditioners", &kr_preconditioner_registry},
                     {"optimizers", &kr_optimizer_registry},  {"schedules", &kr_schedule_registry},
                     {"constraints", &kr_constraint_registry}};

@@ -104,14 +104,16 @@ static kr_status differentiate(struct kr_ctx *ctx, const struct kr_gradient_requ
                              out->check);
 }
 
-static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gradient_request *request,
+static kr_status evaluate(struct kr_ctx *ctx, const json_t *json, struct kr_gradient_request *request,
                           const struct targets *targets, const struct kr_source *source, json_t **reply)
 {
-    const struct kr_gp_spec spec = {request->model, request->objective, request->test, request->solver};
+    struct kr_gp_spec spec = {request->model, request->objective, request->test, request->solver};
     struct kr_gradient_reply out = {0};
     struct kr_evaluation evaluation;
     struct kr_gp gp;
     kr_session_limits(ctx, &spec.solver);
+    KR_TRY(kr_session_fill(ctx, json, request->recipe, source, false, &spec, NULL));
+    request->objective = spec.objective;
     KR_TRY(kr_gp_init_with(ctx, &spec, &source->data, source->held_out, &gp));
     if (targets->wanted[X_VALIDATION] && !gp.validation.n)
         return kr_fail(ctx, KR_INVALID, "/with_respect_to",
@@ -163,5 +165,5 @@ kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *json, const struct kr_s
     KR_TRY(kr_wire_read(ctx, &kr_gradient_request_schema, json, "", &request));
     KR_TRY(read_targets(ctx, &request.with_respect_to, &targets));
     KR_TRY(take_inline(ctx, &request, &held_out, &source));
-    return evaluate(ctx, &request, &targets, &source, reply);
+    return evaluate(ctx, json, &request, &targets, &source, reply);
 }

@@ -6,7 +6,7 @@
 #define KRIGED_ENGINE_REQUEST_H
 
 #include "kriged/differentiate.h"
-#include "kriged/tune.h"
+#include "kriged/recipe.h"
 
 /* A data set in a body: an upload, or inline in a gradient request. */
 #define KR_DATA_FIELDS(F, S)                                                                                 \
@@ -20,11 +20,16 @@ KR_DECLARE(kr_data, KR_DATA_FIELDS);
 
 extern const char *const kr_metrics_choice_names[]; /* auto, all */
 
+#define KR_RECIPE_FIELDS(F, S)                                                                               \
+    F(S, ROW, recipe, kr_recipe, NULL, 0, 0, KR_OMIT,                                                        \
+      "fills in what is left out of objective, priors, restarts and calibration")
+
 #define KR_GRADIENT_REQUEST_FIELDS(F, S)                                                                     \
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_OMIT, "name of a stored data set")                                 \
     F(S, OPTIONAL, data, kr_data, NULL, 0, 0, KR_OMIT, "or the data itself")                                 \
     F(S, OPTIONAL, validation_data, kr_data, NULL, 0, 0, KR_OMIT,                                            \
       "the rows of validation type dataset, instead of the name of a stored data set")                       \
+    KR_RECIPE_FIELDS(F, S)                                                                                   \
     KR_GP_FIELDS(F, S)                                                                                       \
     F(S, TEXTS, with_respect_to, _, NULL, 0, 0, KR_OMIT,                                                     \
       "what to differentiate by: \"parameters\" (always), and, with standardize off, \"x\", \"y\", "         \
@@ -72,6 +77,7 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
 
 #define KR_TUNE_REQUEST_FIELDS(F, S)                                                                         \
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_REQUIRED, "name of a stored data set")                             \
+    KR_RECIPE_FIELDS(F, S)                                                                                   \
     KR_GP_FIELDS(F, S)                                                                                       \
     F(S, VARIANT, optimizer, kr_optimizer, "lbfgs", 0, 0, 0, "how the hyperparameters are tuned")            \
     F(S, OPTIONAL, restarts, kr_restarts, NULL, 0, 0, KR_OMIT, "further starts")                             \

@@ -57,3 +57,14 @@ void kr_session_limits(struct kr_ctx *ctx, const struct kr_solver_options *solve
     if (solver->memory_bytes && (!ctx->budget || solver->memory_bytes < ctx->budget))
         ctx->budget = solver->memory_bytes;
 }
+
+kr_status kr_session_fill(struct kr_ctx *ctx, const json_t *request, const struct kr_type *recipe,
+                          const struct kr_source *source, bool constrained, struct kr_gp_spec *spec,
+                          struct kr_restarts **restarts)
+{
+    const bool given = json_object_get(request, "objective") != NULL;
+    if (!recipe && !given)
+        return kr_fail(ctx, KR_INVALID, "/objective", "is required, or a recipe");
+    return kr_recipe_fill(ctx, (const struct kr_recipe_type *)recipe, &source->data, source->held_out,
+                          constrained, spec, restarts);
+}

@@ -26,15 +26,6 @@ static kr_status take_projection(struct kr_ctx *ctx, struct kr_tune_request *req
     return kr_schema_init(ctx, &kr_nullspace_options_schema, request->projection);
 }
 
-/* Shown where it is left out too. */
-static kr_status take_restarts(struct kr_ctx *ctx, struct kr_tune_request *request)
-{
-    if (request->restarts)
-        return KR_OK;
-    KR_ALLOC(ctx, request->restarts, 1);
-    return kr_schema_init(ctx, &kr_restarts_schema, request->restarts);
-}
-
 /* The parts borrow from each other: `out` stays where it is. */
 static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_source *source,
                          struct prepared *out)
@@ -42,9 +33,11 @@ static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_sourc
     struct kr_tune_request *request = &out->request;
     KR_TRY(kr_wire_read(ctx, &kr_tune_request_schema, json, "", request));
     KR_TRY(take_projection(ctx, request));
-    KR_TRY(take_restarts(ctx, request));
     out->spec = (struct kr_gp_spec){request->model, request->objective, request->test, request->solver};
     kr_session_limits(ctx, &out->spec.solver);
+    KR_TRY(kr_session_fill(ctx, json, request->recipe, source, request->constraints.count > 0, &out->spec,
+                           &request->restarts));
+    request->objective = out->spec.objective;
     KR_TRY(kr_gp_init_with(ctx, &out->spec, &source->data, source->held_out, &out->gp));
     KR_TRY(kr_gp_constrain(ctx, &out->gp, &request->constraints, "/constraints", &out->constraints));
     out->tune = (struct kr_tune_spec){&out->gp, &request->optimizer, &out->constraints, request->projection,

@@ -124,6 +124,8 @@ kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, con
 {
     const struct kr_model_spec *model = &spec->model;
     struct kr_kernel *kernel;
+    if (!spec->objective.loss.type)
+        return kr_fail(ctx, KR_INVALID, "/objective/loss", "is required");
     *out = (struct kr_gp){.spec = spec, .rows = data->n};
     KR_TRY(copy_parts(ctx, spec, data, held_out, out));
     KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel",
@@ -168,6 +170,20 @@ double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double valu
         if (gp->scale.x_sd[parameter->features[k]] != sd)
             return NAN; /* one lengthscale for features of several units */
     return value * sd;
+}
+
+kr_status kr_gp_repeats(struct kr_ctx *ctx, const struct kr_gp *gp, size_t *count)
+{
+    const struct kr_dataset rows = {.n = gp->fit.n, .d = gp->fit.x.d, .x = gp->fit.x.x};
+    const struct kr_mark mark = kr_mark(ctx);
+    size_t *group;
+    KR_ALLOC(ctx, group, rows.n);
+    KR_TRY(kr_dataset_groups(ctx, &rows, group));
+    *count = 0;
+    for (size_t i = 0; i < rows.n; i++)
+        *count += group[i] != i;
+    kr_release(ctx, mark);
+    return KR_OK;
 }
 
 static void default_bounds(const struct kr_gp *gp, const struct kr_parameter *parameter, double *lower,

@@ -105,7 +105,7 @@ kr_status kr_run_open(struct run *run, size_t ncheckpoint, const double *checkpo
         c[BEST_OBJECTIVE] = c[BEST_LOSS] = c[BEST_VIOLATION] = INFINITY;
         kr_run_restart(run, 1);
         memcpy(run->best_z, run->z, run->n * sizeof *run->z);
-        kr_run_warn_start(run);
+        KR_TRY(kr_run_warn_start(run));
     }
     run->began = kr_seconds() - c[SECONDS];
     return KR_OK;

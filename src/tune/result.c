@@ -1,4 +1,4 @@
-/* What a run leaves: the reason of its end in words, warnings, scores before and after. */
+/* What a run leaves: the reason of its end in words, scores before and after. */
 #include "tune/run.h"
 
 #include <math.h>
@@ -6,58 +6,6 @@
 KR_DEFINE(kr_scores, KR_SCORES_FIELDS, "scores of held-out rows, target's units");
 KR_DEFINE(kr_tune_metrics, KR_TUNE_METRICS_FIELDS, "scores before and after tuning");
 KR_DEFINE(kr_tune_result, KR_TUNE_RESULT_FIELDS, "what a tuning run found");
-
-enum { SAFE_HOLD_OUT_ROWS = 2000 };
-
-void kr_run_warn_start(const struct run *run)
-{
-    const size_t rows = run->gp->fit.n;
-    if (rows < SAFE_HOLD_OUT_ROWS && run->gp->form == KR_HOLD_OUT && run->gp->validation.n)
-        kr_run_warn(run, "small-hold-out", NULL,
-                    "one hold-out of %zu among %zu rows is easily overfitted below %d rows: keep test rows, "
-                    "and prefer to hold "
-                    "out 35 to 50 %%",
-                    run->gp->validation.n, rows, SAFE_HOLD_OUT_ROWS);
-}
-
-/* A value this close to a bound, in coordinates, sits on it; so many evaluations in a row are no accident. */
-static const double near_bound = 1e-6;
-enum { STAYS = 10, NAMED = -1 /* in at_bound */ };
-
-static const char *bound_at(const struct run *run, const double *z, size_t i)
-{
-    return z[i] - run->lower[i] < near_bound ? "lower" : run->upper[i] - z[i] < near_bound ? "upper" : NULL;
-}
-
-void kr_run_watch_bounds(struct run *run)
-{
-    for (size_t i = 0; i < run->n; i++) {
-        const char *name = run->names[run->index[i]], *bound = bound_at(run, run->z, i);
-        if (run->at_bound[i] == NAMED)
-            continue;
-        run->at_bound[i] = bound ? run->at_bound[i] + 1 : 0;
-        if (run->at_bound[i] < STAYS)
-            continue;
-        run->at_bound[i] = NAMED;
-        kr_run_warn(
-            run, "at-bound", name,
-            "%s has been at its %s bound for %d evaluations: the data may not determine it. Said once "
-            "a run",
-            name, bound, STAYS);
-    }
-}
-
-void kr_run_warn_bounds(const struct run *run)
-{
-    for (size_t i = 0; i < run->n; i++) {
-        const char *name = run->names[run->index[i]], *bound = bound_at(run, run->best_z, i);
-        if (bound)
-            kr_run_warn(
-                run, "at-bound", name,
-                "%s ended at its %s bound: the data may not determine it; fix it, or give other bounds", name,
-                bound);
-    }
-}
 
 static kr_status score(struct run *run, const double *theta, struct kr_metrics **validation,
                        struct kr_metrics **test)
@@ -166,7 +114,7 @@ kr_status kr_run_finish(struct run *run, struct kr_tune_result *out, const doubl
                                    .best_loss = c[BEST_LOSS],
                                    .penalty = penalty,
                                    .calibration = factor,
-                                   .restart = (size_t)c[WINNER],
+                                   .restart = run->restarts.count > 1 ? (size_t)c[WINNER] : 0,
                                    .constraints = {run->m, run->c_names, run->best_c},
                                    .constraint_violation = run->m ? c[BEST_VIOLATION] : NAN,
                                    .evaluations = (size_t)c[EVALUATIONS]};

@@ -97,7 +97,7 @@ double kr_run_violation(const struct run *run, const double *c);
 bool kr_run_feasible(const struct run *run, double violation);
 
 /* Warnings that a user deserves before, during and after. */
-void kr_run_warn_start(const struct run *run);
+kr_status kr_run_warn_start(const struct run *run) KR_MUST_CHECK;
 /* A parameter that stays at a bound for some evaluations is named once a run. */
 void kr_run_watch_bounds(struct run *run);
 void kr_run_warn_bounds(const struct run *run);

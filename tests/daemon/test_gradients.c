@@ -58,9 +58,9 @@ START_TEST(effective_request)
                    json_of("{'kernel': {'type': 'rbf', 'variance': 1.0, 'lengthscale': 1.0, 'ard': false},"
                            "'mean': {'type': 'zero'}, 'noise': {'variance': 0.1},"
                            "'standardize': {'x': true, 'y': true}, 'approximation': {'type': 'exact'}}")));
-    ck_assert(json_equal(
-        at(shown, "/objective"),
-        json_of("{'loss': 'nlpd', 'validation': {'type': 'fraction', 'fraction': 0.2, 'seed': 0}}")));
+    ck_assert(
+        json_equal(at(shown, "/objective"), json_of("{'loss': 'nlpd', 'validation': {'type': 'fraction', "
+                                                    "'fraction': 0.2, 'seed': 0}, 'calibrate': 'none'}")));
     ck_assert_str_eq(text_at(shown, "/solver/type"), "auto");
     ck_assert_str_eq(text_at(shown, "/solver/preconditioner/type"), "auto");
     ck_assert_str_eq(text_at(shown, "/metrics"), "auto");

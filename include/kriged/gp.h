@@ -376,6 +376,18 @@ kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *p
  */
 kr_status kr_normal_samples(struct kr_ctx *ctx, size_t n, const double *mean, double *covariance,
                             size_t count, uint64_t seed, double *out, double *jitter) KR_MUST_CHECK;
+/*
+ * Joint samples by Matheron's rule, row-major count x x->n, of new observations or (`observe` = false) of the
+ * function: a prior function of `features` (even) random Fourier features, corrected by one solve with count
+ * columns. For many points: O((n + x->n) (features + n) count), where exact draws take x->n solves and
+ * x->n^3. The same seed is the same function at whatever points. INVALID for kernels without features.
+ */
+kr_status kr_posterior_paths(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                             const struct kr_points *x, const double *noise, bool observe, size_t features,
+                             size_t count, uint64_t seed, double *out,
+                             struct kr_solve_report *report) KR_MUST_CHECK;
+/* Has its kernel features? */
+bool kr_posterior_has_paths(const struct kr_posterior *posterior);
 /* Metrics of all held-out points, each predicted from the rows that train for it; all nine. Empty (NaN) where
  * nothing is held out. */
 kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,

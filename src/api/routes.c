@@ -61,6 +61,7 @@
         {"covariance", "boolean", "CSV: true or false (default)"},                                           \
         {"samples", "integer", "CSV: number of joint samples"},                                              \
         {"seed", "integer", "CSV: seed of the samples"},                                                     \
+        {"samples_method", "string", "CSV: auto (default), exact or pathwise"},                              \
         {"gradient", "boolean", "CSV: true or false (default)"},                                             \
         {"observation_noise", "boolean", "CSV: true (default) or false"},                                    \
     {                                                                                                        \

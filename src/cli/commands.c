@@ -132,6 +132,8 @@ static json_t *request_of(const struct kr_options *o, json_t *points)
         kr_predict_option(request, "samples", o->samples);
     if (o->seed)
         kr_predict_option(request, "seed", o->seed);
+    if (o->samples_method)
+        kr_predict_option(request, "samples_method", o->samples_method);
     return request;
 }
 
@@ -217,8 +219,18 @@ int kr_command_gradient(int argc, char **argv)
 
 int kr_command_predict(int argc, char **argv)
 {
-    static const int allowed[] = {KR_FLAG_DATA,    KR_FLAG_QUANTILES, KR_FLAG_NO_VARIANCE, KR_FLAG_NO_NOISE,
-                                  KR_FLAG_SAMPLES, KR_FLAG_SEED,      KR_FLAG_GRADIENT,    KR_FLAG_COVARIANCE,
-                                  KR_FLAG_CSV,     KR_FLAG_DROP,      KR_FLAG_THREADS,     0};
+    static const int allowed[] = {KR_FLAG_DATA,
+                                  KR_FLAG_QUANTILES,
+                                  KR_FLAG_NO_VARIANCE,
+                                  KR_FLAG_NO_NOISE,
+                                  KR_FLAG_SAMPLES,
+                                  KR_FLAG_SEED,
+                                  KR_FLAG_SAMPLES_METHOD,
+                                  KR_FLAG_GRADIENT,
+                                  KR_FLAG_COVARIANCE,
+                                  KR_FLAG_CSV,
+                                  KR_FLAG_DROP,
+                                  KR_FLAG_THREADS,
+                                  0};
     return run(argc, argv, allowed, true, predict);
 }

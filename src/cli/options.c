@@ -12,7 +12,9 @@ const char kr_usage_text[] =
     "       kriged gradient REQUEST.json [--data FILE.csv] [--validation-data FILE.csv] [CSV options]\n"
     "                       [--threads T]\n"
     "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--no-noise]\n"
-    "                       [--covariance] [--samples COUNT [--seed N]] [--gradient] [--csv] [--threads T]\n"
+    "                       [--covariance] [--gradient] [--samples COUNT] [--seed N] [--samples-method "
+    "METHOD]\n"
+    "                       [--csv] [--threads T]\n"
     "       kriged openapi | manual | version\n"
     "CSV options: [--target COLUMN] [--noise-variance COLUMN] [--drop-missing]\n"
     "REQUEST.json is the body of POST /v1/jobs or /v1/gradients; - reads standard input.\n";
@@ -52,6 +54,7 @@ static const struct option flags[] = {{"listen", required_argument, NULL, KR_FLA
                                       {"covariance", no_argument, NULL, KR_FLAG_COVARIANCE},
                                       {"samples", required_argument, NULL, KR_FLAG_SAMPLES},
                                       {"seed", required_argument, NULL, KR_FLAG_SEED},
+                                      {"samples-method", required_argument, NULL, KR_FLAG_SAMPLES_METHOD},
                                       {"gradient", no_argument, NULL, KR_FLAG_GRADIENT},
                                       {"csv", no_argument, NULL, KR_FLAG_CSV},
                                       {0}};
@@ -102,6 +105,8 @@ static bool take(struct kr_options *o, int flag, const char *value)
         return o->samples = value, true;
     case KR_FLAG_SEED:
         return o->seed = value, true;
+    case KR_FLAG_SAMPLES_METHOD:
+        return o->samples_method = value, true;
     case KR_FLAG_GRADIENT:
         return o->gradient = true;
     case KR_FLAG_CSV:

@@ -25,12 +25,14 @@ enum kr_flag {
     KR_FLAG_COVARIANCE,
     KR_FLAG_SAMPLES,
     KR_FLAG_SEED,
+    KR_FLAG_SAMPLES_METHOD,
     KR_FLAG_GRADIENT,
     KR_FLAG_CSV
 };
 
 struct kr_options {
-    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles, *samples, *seed;
+    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles, *samples, *seed,
+        *samples_method;
     struct kr_csv_options csv;
     int workers, threads;
     bool insecure, no_variance, no_noise, covariance, gradient, as_csv;

@@ -1,5 +1,6 @@
 /* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
 #include "engine/model.h"
+#include "engine/samples.h"
 #include "wire/wire.h"
 
 #include <math.h>
@@ -10,6 +11,7 @@ struct predicting {
     const struct kr_predict_request *request;
     const struct kr_model *model;
     struct kr_points x;
+    enum kr_samples_method method; /* of samples, where they are wanted */
     struct kr_solve_report report;
     struct kr_predict_reply reply;
 };
@@ -39,13 +41,6 @@ static kr_status check_size(struct kr_ctx *ctx, const struct kr_predict_request 
         return kr_fail(ctx, KR_INVALID, "/covariance",
                        "of %zu points has %zu numbers; wanted at most %d points at a time", n, n * n,
                        KR_MOST_COVARIANCE_POINTS);
-    if (request->samples && n > KR_MOST_COVARIANCE_POINTS)
-        return kr_fail(ctx, KR_INVALID, "/samples", "are drawn at %d points at most, got %zu",
-                       KR_MOST_COVARIANCE_POINTS, n);
-    if (request->samples && request->samples->count > KR_MOST_REPLY_NUMBERS / n)
-        return kr_fail(ctx, KR_INVALID, "/samples/count",
-                       "of %zu samples at %zu points are more than %d numbers; wanted at most %zu samples",
-                       request->samples->count, n, KR_MOST_REPLY_NUMBERS, KR_MOST_REPLY_NUMBERS / n);
     return KR_OK;
 }
 
@@ -85,8 +80,8 @@ static kr_status quantiles(struct kr_ctx *ctx, const struct kr_reals *levels, si
     return KR_OK;
 }
 
-/* The covariance of the points, whose memory samples may take. */
-static kr_status sample(struct kr_ctx *ctx, struct predicting *w, double *covariance)
+/* By the covariance of the points, whose memory they take. */
+static kr_status sample_exactly(struct kr_ctx *ctx, struct predicting *w, double *covariance)
 {
     const struct kr_samples_spec *wanted = w->request->samples;
     const size_t n = w->x.n;
@@ -95,7 +90,6 @@ static kr_status sample(struct kr_ctx *ctx, struct predicting *w, double *covari
     KR_TRY(kr_normal_samples(ctx, n, w->reply.mean.items, covariance, wanted->count, wanted->seed, out,
                              &w->reply.samples_jitter));
     w->reply.samples = (struct kr_matrix){wanted->count, n, out};
-    w->reply.samples_method = "exact";
     return KR_OK;
 }
 
@@ -106,7 +100,8 @@ static kr_status use_covariance(struct kr_ctx *ctx, struct predicting *w, double
     for (size_t e = 0; e < n * n; e++)
         covariance[e] *= y_sd * y_sd;
     KR_TRY(check_finite(ctx, n * n, n, covariance, "covariance"));
-    if (w->request->covariance && w->request->samples) {
+    const bool drawn = w->method == KR_SAMPLES_EXACT;
+    if (w->request->covariance && drawn) {
         double *shown;
         KR_ALLOC(ctx, shown, n * n);
         memcpy(shown, covariance, n * n * sizeof *shown);
@@ -114,7 +109,7 @@ static kr_status use_covariance(struct kr_ctx *ctx, struct predicting *w, double
     } else if (w->request->covariance) {
         w->reply.covariance = (struct kr_matrix){n, n, covariance};
     }
-    return w->request->samples ? sample(ctx, w, covariance) : KR_OK;
+    return drawn ? sample_exactly(ctx, w, covariance) : KR_OK;
 }
 
 static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
@@ -124,7 +119,7 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
     const size_t n = w->x.n;
     double *variance, *covariance = NULL;
     KR_ALLOC(ctx, variance, n);
-    if (request->covariance || request->samples)
+    if (request->covariance || w->method == KR_SAMPLES_EXACT)
         KR_ALLOC(ctx, covariance, n * n);
     KR_TRY(kr_posterior_covariance(ctx, &w->model->posterior, &w->x, NULL, request->observation_noise,
                                    variance, covariance, &w->reply.clamped_variances, &w->report));
@@ -137,6 +132,24 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
     if (request->quantiles.count)
         KR_TRY(quantiles(ctx, &request->quantiles, n, w->reply.mean.items, variance, &w->reply.quantiles));
     return covariance ? use_covariance(ctx, w, covariance) : KR_OK;
+}
+
+static kr_status sample_paths(struct kr_ctx *ctx, struct predicting *w)
+{
+    const struct kr_model_standardisation *scale = &w->model->document.standardization;
+    const struct kr_samples_spec *wanted = w->request->samples;
+    const size_t k = w->x.n;
+    double *out;
+    KR_ALLOC(ctx, out, wanted->count * k);
+    KR_TRY(kr_posterior_paths(ctx, &w->model->posterior, &w->x, NULL, w->request->observation_noise,
+                              wanted->features, wanted->count, wanted->seed, out, &w->report));
+    KR_TRY(kr_require_converged(ctx, w->model->posterior.solver, &w->report));
+    for (size_t e = 0; e < wanted->count * k; e++)
+        out[e] = scale->y_mean + scale->y_sd * out[e];
+    w->reply.samples = (struct kr_matrix){wanted->count, k, out};
+    for (size_t s = 0; s < wanted->count; s++)
+        KR_TRY(check_finite(ctx, k, 1, out + s * k, "sample"));
+    return KR_OK;
 }
 
 /* d mean/dx by rows: the chain rule through both standardisations. */
@@ -155,15 +168,27 @@ static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
     return check_finite(ctx, n * d, d, rows, "gradient");
 }
 
+static kr_status choose_method(struct kr_ctx *ctx, struct predicting *w)
+{
+    if (!w->request->samples)
+        return KR_OK;
+    KR_TRY(kr_samples_choose(ctx, w->request, &w->model->posterior, &w->method, &w->reply.samples_reason));
+    w->reply.samples_method = kr_samples_method_names[w->method];
+    return KR_OK;
+}
+
 static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *request,
                          const struct kr_model *model, json_t **reply)
 {
     struct predicting w = {.request = request, .model = model, .reply.samples_jitter = NAN};
     KR_TRY(check_size(ctx, request));
     KR_TRY(standardise(ctx, model, &request->x, &w.x));
+    KR_TRY(choose_method(ctx, &w));
     KR_TRY(predict_mean(ctx, &w));
-    if (request->variance || request->quantiles.count || request->covariance || request->samples)
+    if (request->variance || request->quantiles.count || request->covariance || w.method == KR_SAMPLES_EXACT)
         KR_TRY(predict_variance(ctx, &w));
+    if (w.method == KR_SAMPLES_PATHWISE)
+        KR_TRY(sample_paths(ctx, &w));
     if (request->gradient)
         KR_TRY(predict_gradient(ctx, &w));
     *reply = kr_wire_write(&kr_predict_reply_schema, &w.reply);

@@ -2,6 +2,7 @@
 #include "engine/request.h"
 
 const char *const kr_metrics_choice_names[] = {"auto", "all", NULL};
+const char *const kr_samples_method_names[] = {"auto", "exact", "pathwise", NULL};
 
 KR_DEFINE(kr_data, KR_DATA_FIELDS, "a data set");
 KR_DEFINE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS, "one evaluation of a loss and its gradient");

@@ -88,11 +88,20 @@ KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "names and texts of your own, to find the job by")
 KR_DECLARE(kr_tune_request, KR_TUNE_REQUEST_FIELDS);
 
+enum kr_samples_method { KR_SAMPLES_AUTO, KR_SAMPLES_EXACT, KR_SAMPLES_PATHWISE };
+extern const char *const kr_samples_method_names[];
+
 #define KR_SAMPLES_FIELDS(F, S)                                                                              \
     F(S, INT, count, _, NULL, 1, 1e6, KR_REQUIRED,                                                           \
       "samples; times the number of points four million at most")                                            \
     F(S, SEED, seed, _, "0", 0, 9007199254740991, 0,                                                         \
-      "seed of the draws; sample i is the same whatever the count")
+      "seed of the draws; sample i is the same whatever the count")                                          \
+    F(S, CHOICE, method, kr_samples_method, "auto", 0, 0, 0,                                                 \
+      "exact: by the Cholesky factor of the points' covariance, 2000 points at most. pathwise: functions "   \
+      "of random features, corrected by the data (Matheron's rule): many points, one solve a sample, the "   \
+      "same functions wherever they are asked; prior covariances off by about 1/sqrt(features). auto: "      \
+      "exact where it is allowed and not dear, the reply says why")                                          \
+    F(S, INT, features, _, "4096", 2, 1e5, 0, "pathwise: random features of the prior; even")
 KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
 
 #define KR_PREDICT_REQUEST_FIELDS(F, S)                                                                      \
@@ -105,14 +114,15 @@ KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
     F(S, BOOL, covariance, _, "false", 0, 0, 0,                                                              \
       "predict the covariance of every two of the points, 2000 at most")                                     \
     F(S, OPTIONAL, samples, kr_samples_spec, NULL, 0, 0, KR_OMIT,                                            \
-      "draw joint samples of all points, of new observations or of the function; 2000 points at most")       \
+      "draw joint samples of all points, of new observations or of the function")                            \
     F(S, BOOL, gradient, _, "false", 0, 0, 0, "differentiate the mean by the points")                        \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
       "of new observations; false: of the function without noise")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 
-/* A covariance of so many points, or samples, are so many numbers at most. */
-enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000 };
+/* A covariance of so many points, or samples, are so many numbers at most. Solves of more than so many
+ * numbers for nothing but samples are not worth their exactness (bench_samples). */
+enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000, KR_MOST_SAMPLE_SOLVES = 10000000 };
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
     F(S, REALS, mean, _, NULL, -1e308, 1e308, 0, "one a point (target's units)")                             \
@@ -123,8 +133,8 @@ enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000 };
       "of every two points (target's units squared); observation noise is on its diagonal")                  \
     F(S, MATRIX, samples, _, NULL, -1e308, 1e308, KR_OMIT,                                                   \
       "one row a sample, one column a point (target's units)")                                               \
-    F(S, TEXT, samples_method, _, NULL, 0, 0, KR_OMIT,                                                       \
-      "exact: by the Cholesky factor of the points' covariance")                                             \
+    F(S, TEXT, samples_method, _, NULL, 0, 0, KR_OMIT, "exact or pathwise")                                  \
+    F(S, TEXT, samples_reason, _, NULL, 0, 0, KR_OMIT, "why this method")                                    \
     F(S, REAL, samples_jitter, _, NULL, 0, 1e308, KR_OMIT,                                                   \
       "exact: variance that had to be added to every point for that factor (target's units squared)")        \
     F(S, MATRIX, gradient, _, NULL, -1e308, 1e308, KR_OMIT,                                                  \

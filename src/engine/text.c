@@ -103,16 +103,20 @@ static json_t *levels_of(const char *word)
 
 void kr_predict_option(json_t *request, const char *name, const char *word)
 {
-    const bool count = strcmp(name, "samples") == 0;
+    const bool count = strcmp(name, "samples") == 0, method = strcmp(name, "samples_method") == 0;
     if (strcmp(name, "quantiles") == 0) {
         json_object_set_new(request, name, levels_of(word));
-    } else if (count || strcmp(name, "seed") == 0) {
+    } else if (count || method || strcmp(name, "seed") == 0) {
         json_t *samples = json_object_get(request, "samples");
         if (!samples) {
             samples = json_object();
             json_object_set_new(request, "samples", samples);
         }
-        json_object_set_new(samples, count ? "count" : name, integer_of(word));
+        json_object_set_new(samples,
+                            count    ? "count"
+                            : method ? "method"
+                                     : name,
+                            method ? json_string(word) : integer_of(word));
     } else {
         const bool yes = strcmp(word, "true") == 0, no = strcmp(word, "false") == 0;
         json_object_set_new(request, name, yes || no ? json_boolean(yes) : json_string(word));

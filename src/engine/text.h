@@ -16,7 +16,8 @@ kr_status kr_points_from_csv(struct kr_ctx *ctx, const char *text, size_t length
 
 /*
  * Sets an option of a prediction from a word: "true" or "false", quantiles "0.05,0.95", "samples" (their
- * count), "seed" (of the samples). What is none stays a text, for the table to refuse with its pointer.
+ * count), "seed" and "samples_method" of them. What is none stays a text, for the table to refuse with its
+ * pointer.
  */
 void kr_predict_option(json_t *request, const char *name, const char *word);
 

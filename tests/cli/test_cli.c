@@ -134,7 +134,7 @@ START_TEST(predict_prints_joint_predictions)
     struct command c = RUN("predict", model, "--data", points, "--covariance", "--gradient", "--samples", "3",
                            "--seed", "7", "--no-noise");
     json_t *all = predicted(&c, 2);
-    ck_assert_uint_eq(json_object_size(all), 7);
+    ck_assert_uint_eq(json_object_size(all), 8);
     ck_assert_uint_eq(json_array_size(json_object_get(all, "covariance")), 2);
     ck_assert_uint_eq(json_array_size(json_object_get(all, "gradient")), 2);
     ck_assert_uint_eq(json_array_size(json_object_get(all, "samples")), 3);
@@ -156,6 +156,10 @@ START_TEST(predict_prints_joint_predictions)
         ck_assert_int_eq(*at, '\n');
     }
     forget(&c);
+    json_decref(all);
+    c = RUN("predict", model, "--data", points, "--samples", "3", "--samples-method", "pathwise");
+    all = predicted(&c, 2);
+    ck_assert_str_eq(text_at(all, "samples_method"), "pathwise");
     json_decref(all);
 }
 END_TEST

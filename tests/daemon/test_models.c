@@ -149,10 +149,15 @@ START_TEST(joint_predictions)
                                 1e-4 * number_at(reply, text("/gradient/0/%d", k)), 1e-6);
     json_t *drawn = predicted(id, json_of("{'x': [[0.1, 0.2], [0.3, 0.4]], 'variance': false, 'samples': "
                                           "{'count': 3, 'seed': 9}}"));
-    MEMBERS(drawn, "mean", "samples", "samples_method", "samples_jitter");
+    MEMBERS(drawn, "mean", "samples", "samples_method", "samples_reason", "samples_jitter");
     ck_assert_uint_eq(count_at(drawn, "/samples"), 3);
     ck_assert_uint_eq(count_at(drawn, "/samples/0"), 2);
     ck_assert_str_eq(text_at(drawn, "/samples_method"), "exact");
+    drawn =
+        predicted(id, json_of("{'x': [[0.1, 0.2], [0.3, 0.4]], 'variance': false, 'samples': {'count': 3, "
+                              "'method': 'pathwise', 'features': 128}}"));
+    MEMBERS(drawn, "mean", "samples", "samples_method", "samples_reason");
+    ck_assert_str_eq(text_at(drawn, "/samples_method"), "pathwise");
     json_t *many = json_of("{'x': [], 'covariance': true}");
     for (int i = 0; i < 2001; i++)
         json_array_append_new(at(many, "/x"), json_pack("[f, i]", 0.001 * i, 1));

@@ -128,6 +128,7 @@ START_TEST(refused)
         {"?quantiles=half", "1,2\n", 422, "invalid", "/quantiles/0", ""},
         {"?variance=1", "1,2\n", 422, "invalid", "/variance", ""},
         {"?samples=0", "1,2\n", 422, "invalid", "/samples/count", ""},
+        {"?samples=1&samples_method=quick", "1,2\n", 422, "invalid", "/samples/method", ""},
         {"?seed=1", "1,2\n", 422, "invalid", "/samples/count", ""},
         {"?missing=fill", "1,2\n", 422, "invalid", "/missing", ""},
         {"?colour=1", "1,2\n", 422, "invalid", "/colour", ""},

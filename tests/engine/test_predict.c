@@ -175,8 +175,8 @@ START_TEST(samples_are_their_seeds)
            *other = ask("{" POINTS ", 'samples': {'count': 5, 'seed': 4}}"),
            *zero = ask("{" POINTS ", 'samples': {'count': 1}}"),
            *again = ask("{" POINTS ", 'samples': {'count': 1, 'seed': 0}}");
-    ck_assert_uint_eq(json_object_size(five), 5);
-    ck_assert_uint_eq(json_object_size(two), 4);
+    ck_assert_uint_eq(json_object_size(five), 6);
+    ck_assert_uint_eq(json_object_size(two), 5);
     for (size_t s = 0; s < 2; s++)
         assert_same_json(json_array_get(at(five, "samples"), s), json_array_get(at(two, "samples"), s));
     ck_assert(!json_equal(at(five, "samples"), at(other, "samples")));
@@ -205,6 +205,14 @@ START_TEST(repeated_points_need_jitter_and_it_is_told)
 }
 END_TEST
 
+static json_t *many_points(int count, const char *samples)
+{
+    json_t *request = json_of("{'x': [], 'variance': false, 'samples': %s}", samples), *x = at(request, "x");
+    for (int i = 0; i < count; i++)
+        json_array_append_new(x, json_pack("[f, i, i]", 0.01 * i, 2, i % 7));
+    return request;
+}
+
 START_TEST(samples_refuse_with_a_pointer)
 {
     static const struct {
@@ -216,18 +224,89 @@ START_TEST(samples_refuse_with_a_pointer)
         {"{'count': 3, 'seed': -1}", "/samples/seed"},
         {"{'count': 3, 'sed': 1}", "/samples/sed"},
         {"{'count': 1333334}", "/samples/count"},
+        {"{'count': 3, 'method': 'quick'}", "/samples/method"},
+        {"{'count': 3, 'features': 7}", "/samples/features"},
+        {"{'count': 3, 'features': 0}", "/samples/features"},
         {"[1]", "/samples"},
     };
     make_model();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         REFUSED(refused(json_of("{" POINTS ", 'samples': %s}", rows[i].samples)), rows[i].pointer);
-    json_t *request = json_of("{'x': [], 'samples': {'count': 1}}"), *x = at(request, "x");
-    for (int i = 0; i < 2001; i++)
-        json_array_append_new(x, json_pack("[i, i, i]", 1, 2, i));
-    REFUSED(refused(request), "/samples");
+    json_t *many = many_points(2001, "{'count': 1, 'method': 'exact'}");
+    REFUSED(refused(many), "/samples/method");
+    model = at(tune(tune_request("{'kernel': {'type': 'product', 'kernels': [{'type': 'rbf'}, {'type': "
+                                 "'matern32'}]}}",
+                                 "")),
+               "model");
+    REFUSED(refused(many_points(2001, "{'count': 1}")), "/samples");
+    REFUSED(refused(json_of("{" POINTS ", 'samples': {'count': 1, 'method': 'pathwise'}}")),
+            "/samples/method");
+}
+END_TEST
+
+static void check_method(json_t *request, const char *method, const char *reason)
+{
+    json_t *reply;
+    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    keep(reply);
+    ck_assert_str_eq(json_string_value(at(reply, "samples_method")), method);
+    ck_assert_msg(strstr(json_string_value(at(reply, "samples_reason")), reason) != NULL, "%s: %s", reason,
+                  json_string_value(at(reply, "samples_reason")));
+    ck_assert_int_eq(json_object_get(reply, "samples_jitter") != NULL, strcmp(method, "exact") == 0);
+}
+
+START_TEST(the_method_is_chosen_and_told)
+{
+    make_model();
+    check_method(json_of("{" POINTS ", 'samples': {'count': 2}}"), "exact", "variances");
+    check_method(json_of("{" POINTS ", 'samples': {'count': 2}, 'variance': false}"), "exact", "few points");
+    check_method(json_of("{" POINTS ", 'samples': {'count': 2, 'method': 'exact'}}"), "exact", "as asked");
+    check_method(json_of("{" POINTS ", 'samples': {'count': 2, 'method': 'pathwise'}}"), "pathwise",
+                 "as asked");
+    check_method(many_points(2001, "{'count': 2, 'features': 64}"), "pathwise", "2001 points");
+    model = at(tune(tune_request("{'kernel': {'type': 'periodic'}}", "")), "model");
+    check_method(json_of("{" POINTS ", 'samples': {'count': 2}}"), "exact", "no random features");
+}
+END_TEST
+
+/* In the data's units, over seeds: each has functions of its own. */
+START_TEST(paths_follow_mean_and_covariance)
+{
+    enum { SEEDS = 40, COUNT = 40 };
+    ctx->threads = 1;
+    make_model();
+    json_t *exact = ask("{" POINTS ", 'covariance': true}");
+    double first[SEEDS], second[SEEDS];
+    for (size_t seed = 0; seed < SEEDS; seed++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{" POINTS
+                 ", 'variance': false, 'samples': {'count': %d, 'seed': %zu, 'method': 'pathwise', "
+                 "'features': 128}}",
+                 COUNT, seed);
+        json_t *reply = ask(text);
+        first[seed] = second[seed] = 0;
+        for (size_t s = 0; s < COUNT; s++) {
+            const double a = cell(reply, "samples", s, 1) - item(exact, "mean", 1),
+                         b = cell(reply, "samples", s, 2) - item(exact, "mean", 2);
+            first[seed] += a / COUNT;
+            second[seed] += a * b / COUNT;
+        }
+    }
+    for (int moment = 0; moment < 2; moment++) {
+        const double *values = moment ? second : first, wanted = moment ? cell(exact, "covariance", 1, 2) : 0;
+        double mean = 0, square = 0;
+        for (size_t s = 0; s < SEEDS; s++)
+            mean += values[s] / SEEDS;
+        for (size_t s = 0; s < SEEDS; s++)
+            square += (values[s] - mean) * (values[s] - mean) / (SEEDS - 1);
+        ck_assert_double_eq_tol(mean, wanted, 5 * sqrt(square / SEEDS));
+        ck_assert_double_gt(square, 0);
+    }
 }
 END_TEST
 
 ENGINE_SUITE("predict", covariance, covariance_of_too_many_points_is_refused_with_the_number, gradient,
              clamped_variances_are_counted, samples_follow_mean_and_covariance, samples_are_their_seeds,
-             repeated_points_need_jitter_and_it_is_told, samples_refuse_with_a_pointer)
+             repeated_points_need_jitter_and_it_is_told, samples_refuse_with_a_pointer,
+             the_method_is_chosen_and_told, paths_follow_mean_and_covariance)

@@ -69,9 +69,10 @@ START_TEST(options)
     kr_predict_option(request, "quantiles", "0.05,0.5,1e-3");
     kr_predict_option(request, "seed", "12");
     kr_predict_option(request, "samples", "3");
+    kr_predict_option(request, "samples_method", "pathwise");
     assert_same_json(request,
                      json_of("{'variance': false, 'gradient': true, 'quantiles': [0.05, 0.5, 0.001], "
-                             "'samples': {'seed': 12, 'count': 3}}"));
+                             "'samples': {'seed': 12, 'count': 3, 'method': 'pathwise'}}"));
 }
 END_TEST
 

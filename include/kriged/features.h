@@ -26,6 +26,9 @@ struct kr_feature_map_type {
     /* lane[..] += sum W_ij dF_ij/dtheta; overwrites W. */
     void (*pull)(const struct kr_feature_map *, const struct kr_points *x, const double *F, double *W,
                  double *lane, double *scratch);
+    /* grad_x[k * ld + i] += sum_j W_ji dF_ji/dx_ik; overwrites W. */
+    void (*pull_x)(const struct kr_feature_map *, const struct kr_points *x, const double *F, double *W,
+                   double *grad_x, size_t ld, double *scratch);
     /* grad += what a lane holds. */
     void (*gather)(const struct kr_feature_map *, const double *lane, double *grad);
     /* Optional: features are L^-1 F with this lower triangular L (p x p); grad += <L_bar, dL/dtheta>, the
@@ -56,7 +59,8 @@ struct kr_feature_map {
 KR_DECLARE(kr_fourier_options, KR_FOURIER_FIELDS);
 
 /*
- * Random Fourier features of a kernel tree without white noise (kr_kernel_split). rbf and matern draw
+ * Random Fourier features of a kernel tree without white noise (kr_kernel_split); `pointer`: of its model in
+ * the request, "/model". rbf and matern draw
  * frequencies from their spectral densities, rational_quadratic for the one value of its alpha; constant,
  * linear and cosine are exact; a sum has the features of its parts. INVALID, with a pointer below `pointer`,
  * for kernels without features (products, periodic, ..), an alpha that is not fixed, an odd count, or less
@@ -96,6 +100,11 @@ kr_status kr_op_features(struct kr_ctx *ctx, struct kr_feature_map *map, const s
 
 /* The following take an operator of kr_op_features, with rows a_i. N, P, G: p x p, symmetric, both triangles.
  */
+
+/* Derivatives by the points: grad_x[f * rows + i] += alpha sum_c U_ic d(a_i'V_c)/dx_if, U rows x k, V p x k.
+ * One pass over the features, and 2 n p (k + d) flops. */
+kr_status kr_features_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
+                             const double *V, double alpha, double *grad_x) KR_MUST_CHECK;
 
 /* G = sum_i c_i a_i a_i'; c = NULL: 1. n p^2 flops, 2 n p^2 with c; memory threads p KR_TILE + 2^21 doubles.
  */

@@ -15,17 +15,16 @@
 #ifndef KRIGED_GP_H
 #define KRIGED_GP_H
 
-#include "kriged/data.h"
+#include "kriged/approximation.h"
 #include "kriged/solve.h"
 
 /* ---- spec ---- */
 
-extern const struct kr_registry kr_mean_registry;          /* rows are struct kr_mean_type */
-extern const struct kr_registry kr_loss_registry;          /* rows are struct kr_loss_type */
-extern const struct kr_registry kr_validation_registry;    /* rows are struct kr_validation_type */
-extern const struct kr_registry kr_calibration_registry;   /* kriged/calibration.h */
-extern const struct kr_registry kr_approximation_registry; /* "exact" so far */
-extern const struct kr_registry kr_constraint_registry;    /* rows are struct kr_constraint_type */
+extern const struct kr_registry kr_mean_registry;        /* rows are struct kr_mean_type */
+extern const struct kr_registry kr_loss_registry;        /* rows are struct kr_loss_type */
+extern const struct kr_registry kr_validation_registry;  /* rows are struct kr_validation_type */
+extern const struct kr_registry kr_calibration_registry; /* kriged/calibration.h */
+extern const struct kr_registry kr_constraint_registry;  /* rows are struct kr_constraint_type */
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
@@ -197,9 +196,10 @@ struct kr_gp {
         fit; /* fit = train and validation: what predictions condition on */
     const struct kr_kernel *kernel;
     const struct kr_mean_type *mean;
-    size_t mean_first, noise_index;  /* places in theta */
-    struct kr_parameters parameters; /* of theta: the kernel tree, the mean, the noise */
-    double *start;                   /* theta of the request */
+    const struct kr_weight_space *space; /* NULL: the exact covariance */
+    size_t mean_first, noise_index;      /* places in theta */
+    struct kr_parameters parameters;     /* of theta: the kernel tree, the mean, the noise */
+    double *start;                       /* theta of the request */
 };
 
 /*
@@ -295,6 +295,7 @@ struct kr_evaluation {
     double value_bound; /* bound on what that estimate leaves out, to first order in the errors of the
                            predictions; NaN without a gradient or without noise */
     size_t clamped;     /* predictive variances that fell below the noise and were set to it */
+    double jitter; /* share of the diagonal that was added to the covariance of inducing inputs; mostly 0 */
     struct kr_metrics metrics;
     struct kr_solve_report solver;
 };
@@ -340,6 +341,9 @@ struct kr_posterior {
     struct kr_points x;  /* what it conditions on */
     const double *noise; /* known variances there, or NULL */
     const double *alpha; /* (K + noise)^-1 (y - m) */
+    const struct kr_weight_space
+        *space;           /* NULL: exact. Else x and noise are nothing, alpha (p) are weights, */
+    const double *factor; /* and this is the lower Cholesky factor of A'A + I, p x p */
     const struct kr_solver_options *solver;
 };
 /* Conditions on `part` (gp->fit for what a job leaves, gp->train for validation). alpha lives in the arena.

@@ -2,6 +2,7 @@
 #include "engine/session.h"
 #include "wire/wire.h"
 
+#include <math.h>
 #include <string.h>
 
 /* What to differentiate by, in the order of the names. */
@@ -126,6 +127,7 @@ static kr_status evaluate(struct kr_ctx *ctx, const json_t *json, struct kr_grad
     out.value_bound = evaluation.value_bound;
     out.metrics = evaluation.metrics;
     out.clamped_variances = evaluation.clamped;
+    out.jitter = evaluation.jitter > 0 ? evaluation.jitter : NAN;
     out.solver = evaluation.solver;
     json_t *shown = effective(request);
     out.request = shown;

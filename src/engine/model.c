@@ -9,28 +9,34 @@ KR_DEFINE(kr_model_standardisation, KR_STANDARDISATION_FIELDS, "constants of a s
 KR_DEFINE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS, "inputs and solved weights");
 KR_DEFINE(kr_model_document, KR_MODEL_DOCUMENT_FIELDS, "a tuned model");
 
-/* alpha takes the place of the target in the files. */
+/* What takes the place of the inputs in files: the factor of an approximation, column by column. */
+static struct kr_points stored(const struct kr_posterior *posterior)
+{
+    const size_t p = posterior->space ? posterior->space->map.p : 0;
+    return posterior->space ? (struct kr_points){p, p, p, posterior->factor} : posterior->x;
+}
+
+/* alpha takes the place of the target. */
 static kr_status save_weights(struct kr_ctx *ctx, const struct kr_posterior *posterior, const char *directory)
 {
-    const struct kr_dataset data = {.n = posterior->x.n,
-                                    .d = posterior->x.d,
-                                    .x = posterior->x.x,
-                                    .y = posterior->alpha,
-                                    .noise_variance = posterior->noise};
+    const struct kr_points x = stored(posterior);
+    const struct kr_dataset data = {
+        .n = x.n, .d = x.d, .x = x.x, .y = posterior->alpha, .noise_variance = posterior->noise};
     return kr_dataset_save(ctx, &data, directory);
 }
 
 static kr_status weights_of(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                             struct kr_model_weights **out)
 {
+    const struct kr_points x = stored(posterior);
     double *rows;
-    const size_t n = posterior->x.n;
     KR_ALLOC(ctx, *out, 1);
-    KR_TRY(kr_transpose(ctx, posterior->x.d, n, posterior->x.x, &rows));
-    **out =
-        (struct kr_model_weights){.x = {n, posterior->x.d, rows}, .alpha = {n, (double *)posterior->alpha}};
+    KR_TRY(kr_transpose(ctx, x.d, x.n, x.x, &rows));
+    const struct kr_matrix matrix = {x.n, x.d, rows};
+    (*out)->alpha = (struct kr_reals){x.n, (double *)posterior->alpha};
+    *(posterior->space ? &(*out)->factor : &(*out)->x) = matrix;
     if (posterior->noise)
-        (*out)->noise_variance = (struct kr_reals){n, (double *)posterior->noise};
+        (*out)->noise_variance = (struct kr_reals){x.n, (double *)posterior->noise};
     return KR_OK;
 }
 
@@ -39,10 +45,11 @@ static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
                            const json_t *request, struct kr_model_document *document)
 {
     struct kr_model_spec spec;
-    json_t *tuned = kr_model_tuned(request, &gp->parameters, theta);
+    json_t *whole = kr_model_with_inputs(request, gp), *tuned = kr_model_tuned(whole, &gp->parameters, theta);
     kr_status status = tuned ? kr_wire_read(ctx, &kr_model_spec_schema, tuned, "/model", &spec)
                              : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the model");
     json_decref(tuned);
+    json_decref(whole);
     KR_TRY(status);
     document->kernel = spec.kernel;
     document->mean = spec.mean;
@@ -95,6 +102,7 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     struct kr_posterior *p = &model->posterior;
     struct kr_parameters parameters = {0};
     struct kr_kernel *kernel;
+    struct kr_weight_space *space;
     double *theta;
     KR_TRY(kr_kernel_build(ctx, &document->kernel, model->d, document->dataset.feature_names.items, "/kernel",
                            "kernel", &parameters, &kernel));
@@ -112,6 +120,9 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
                                                    .positive = true,
                                                    .exact_unit = true,
                                                    .spec = document->noise.variance.values[0]}));
+    KR_TRY(kr_weight_space_build(ctx, &document->approximation, kernel, p->noise_index,
+                                 &(struct kr_weight_site){model->d, NULL, "", &parameters}, &space));
+    p->space = space;
     KR_ALLOC(ctx, theta, parameters.count);
     for (size_t i = 0; i < parameters.count; i++)
         theta[i] = parameters.items[i].spec.value;
@@ -119,15 +130,22 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     return kr_model_check(ctx, document, &parameters, theta);
 }
 
+/* The inputs, or the factor of an approximation. */
+static void take(struct kr_posterior *p, struct kr_points x)
+{
+    p->x = p->space ? (struct kr_points){0} : x;
+    p->factor = p->space ? x.x : NULL;
+}
+
 static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
                               struct kr_posterior *p)
 {
     const struct kr_model_weights *weights = document->weights;
-    const size_t n = weights->x.rows, d = weights->x.cols;
+    const struct kr_matrix *matrix = p->space ? &weights->factor : &weights->x;
     double *x;
-    KR_TRY(kr_model_check_weights(ctx, document, weights));
-    KR_TRY(kr_transpose(ctx, n, d, weights->x.items, &x));
-    p->x = (struct kr_points){n, d, n, x};
+    KR_TRY(kr_model_check_weights(ctx, document, weights, p->space));
+    KR_TRY(kr_transpose(ctx, matrix->rows, matrix->cols, matrix->items, &x));
+    take(p, (struct kr_points){matrix->rows, matrix->cols, matrix->rows, x});
     p->alpha = weights->alpha.items;
     p->noise = weights->noise_variance.count ? weights->noise_variance.items : NULL;
     return KR_OK;
@@ -139,14 +157,16 @@ static kr_status map_weights(struct kr_ctx *ctx, const char *directory, struct k
     if (!directory)
         return kr_fail(ctx, KR_INVALID, "/weights", "is required: this model came without its weights");
     KR_TRY(kr_dataset_map(ctx, directory, data));
-    model->posterior.x = (struct kr_points){data->n, data->d, data->n, data->x};
+    const struct kr_weight_space *space = model->posterior.space;
+    const size_t columns = data->d, wanted = space ? space->map.p : model->d;
+    take(&model->posterior, (struct kr_points){data->n, data->d, data->n, data->x});
     model->posterior.alpha = data->y;
     model->posterior.noise = data->noise_variance;
-    if (data->d == model->d)
+    if (columns == wanted && (!space || data->n == wanted))
         return KR_OK;
     kr_dataset_unmap(data);
-    return kr_fail(ctx, KR_INTERNAL, "", "the weights have %zu columns, the model %zu features",
-                   model->posterior.x.d, model->d);
+    return kr_fail(ctx, KR_INTERNAL, "", "the weights have %zu columns, the model %zu features", columns,
+                   wanted);
 }
 
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *directory, struct kr_model *out)

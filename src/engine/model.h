@@ -27,8 +27,12 @@ KR_DECLARE(kr_model_source, KR_MODEL_SOURCE_FIELDS);
 KR_DECLARE(kr_model_standardisation, KR_STANDARDISATION_FIELDS);
 
 #define KR_MODEL_WEIGHTS_FIELDS(F, S)                                                                        \
-    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED, "inputs, standardised, a row each")                 \
-    F(S, REALS, alpha, _, NULL, -1e308, 1e308, KR_REQUIRED, "(K + noise)^-1 (y - mean), standardised units") \
+    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_OMIT,                                                         \
+      "inputs, standardised, a row each; absent with an approximation")                                      \
+    F(S, REALS, alpha, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                  \
+      "(K + noise)^-1 (y - mean), standardised units; of an approximation the weights of its features")      \
+    F(S, MATRIX, factor, _, NULL, -1e308, 1e308, KR_OMIT,                                                    \
+      "of an approximation: lower Cholesky factor of the inverse covariance of these weights, a row each")   \
     F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT, "known noise variances, standardised units")
 KR_DECLARE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS);
 
@@ -74,8 +78,11 @@ kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *
 kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,
                          const struct kr_parameters *parameters, const double *theta) KR_MUST_CHECK;
 kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
-                                 const struct kr_model_weights *weights) KR_MUST_CHECK;
+                                 const struct kr_model_weights *weights,
+                                 const struct kr_weight_space *space) KR_MUST_CHECK;
 
+/* Of an effective request its "model", with the inducing inputs of the gp, where it has some, as members. */
+json_t *kr_model_with_inputs(const json_t *request, const struct kr_gp *gp);
 /* The part of an effective request that is a model, with theta in the place of its values. */
 json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parameters, const double *theta);
 

@@ -108,9 +108,34 @@ kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *doc
     return check_parameters(ctx, &document->parameters, &gp, theta);
 }
 
-kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
-                                 const struct kr_model_weights *weights)
+static kr_status check_factor(struct kr_ctx *ctx, const struct kr_model_weights *weights, size_t p)
 {
+    const struct kr_matrix *factor = &weights->factor;
+    if (weights->x.rows)
+        return kr_fail(ctx, KR_INVALID, "/weights/x", "must not be given with an approximation");
+    if (weights->noise_variance.count)
+        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance", "must not be given with an approximation");
+    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.count, p, "features of the approximation"));
+    if (factor->rows != p || factor->cols != p)
+        return kr_fail(
+            ctx, KR_INVALID, "/weights/factor",
+            "must have a row and a column for each of %zu features of the approximation, got %zu x %zu", p,
+            factor->rows, factor->cols);
+    for (size_t i = 0; i < p; i++)
+        if (!(factor->items[i * (p + 1)] > 0))
+            return refuse(ctx, "/weights/factor", i, "must have a positive entry on the diagonal");
+    return KR_OK;
+}
+
+kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
+                                 const struct kr_model_weights *weights, const struct kr_weight_space *space)
+{
+    if (space)
+        return check_factor(ctx, weights, space->map.p);
+    if (!weights->x.rows)
+        return kr_fail(ctx, KR_INVALID, "/weights/x", "is required");
+    if (weights->factor.rows)
+        return kr_fail(ctx, KR_INVALID, "/weights/factor", "must not be given with an exact covariance");
     const size_t n = weights->x.rows, d = document->dataset.feature_names.count;
     if (weights->x.cols != d)
         return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", d, weights->x.cols);

@@ -70,6 +70,8 @@ KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
     F(S, OBJECT, metrics, kr_metrics, NULL, 0, 0, 0, "scores of the validation rows (target's units)")       \
     F(S, INT, clamped_variances, _, "0", 0, 1e15, 0,                                                         \
       "predictive variances that fell below the noise and were set to it")                                   \
+    F(S, REAL, jitter, _, NULL, 0, 1, KR_OMIT,                                                               \
+      "share of its diagonal that the covariance of the inducing inputs needed more; absent: none")          \
     F(S, OBJECT, solver, kr_solve_report, NULL, 0, 0, 0, "what the linear solves did")                       \
     F(S, JSON, request, _, NULL, 0, 0, KR_OMIT,                                                              \
       "the effective request, defaults included, inline data left out")

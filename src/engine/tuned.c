@@ -58,6 +58,23 @@ static json_t *with_value(const json_t *old, double value)
     return copy;
 }
 
+json_t *kr_model_with_inputs(const json_t *request, const struct kr_gp *gp)
+{
+    json_t *model = json_deep_copy(json_object_get(request, "model")), *rows;
+    const struct kr_points *Z = gp->space ? &gp->space->Z : NULL;
+    if (Z && Z->n) {
+        rows = json_array();
+        for (size_t i = 0; i < Z->n; i++) {
+            json_t *row = json_array();
+            for (size_t k = 0; k < Z->d; k++)
+                json_array_append_new(row, kr_json_real(Z->x[k * Z->ld + i]));
+            json_array_append_new(rows, row);
+        }
+        json_object_set_new(json_object_get(model, "approximation"), "inputs", rows);
+    }
+    return json_pack("{s:o}", "model", model);
+}
+
 json_t *kr_model_tuned(const json_t *request, const struct kr_parameters *parameters, const double *theta)
 {
     json_t *root = json_pack("{s:o}", "model", json_deep_copy(json_object_get(request, "model")));

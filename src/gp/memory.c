@@ -28,10 +28,30 @@ static size_t points_at_most(const struct kr_gp *gp)
     return part < m ? part : m;
 }
 
+/*
+ * Of an approximation: matrices of p x p (two of the fit, four of the derivative of variances, and in
+ * operators two; a root), vectors of all rows (five of the objective, the others of LSMR and of its
+ * derivative), blocks of rows in every thread, sums in stripes. Folds have fits of their own.
+ */
+static size_t weight_bytes(const struct kr_gp *gp)
+{
+    const struct kr_feature_map *map = &gp->space->map;
+    const size_t n = gp->train.n, m = points_at_most(gp), p = map->p,
+                 folds = gp->form == KR_FOLDS && gp->folds.count < gp->validation.n ? gp->folds.count : 0;
+    const size_t threads =
+                     16 * ((2 * p + 4) * KR_TILE + map->type->scratch(map)) + kr_kernel_scratch(gp->kernel),
+                 stripes = 40 * (p + map->lane + 1), few = (1 << 20) / (KR_TILE * p),
+                 chunks = 2 * KR_TILE * p * (2 + (few < 16 ? few : 16));
+    return 8 * (10 * p * p + 24 * n + 8 * m + threads + stripes + chunks +
+                folds * (3 * p * p + n * (map->d + 6)));
+}
+
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
                           bool variance, size_t constraints)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
+    if (gp->space)
+        return weight_bytes(gp);
     const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet;
     const size_t n = gp->train.n, m = points_at_most(gp), heads = 1 + constraints,
                  columns = exact                                       ? n
@@ -58,6 +78,11 @@ kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool var
     const size_t needed = ctx->used + kr_objective_bytes(gp, solver, ctx->budget, variance, constraints);
     if (!ctx->budget || needed <= ctx->budget)
         return KR_OK;
+    if (gp->space)
+        return kr_fail(ctx, KR_MEMORY_LIMIT, "/model/approximation/count",
+                       "%zu features of %zu rows need about %.0f MiB, and %.0f MiB may be used: take fewer "
+                       "features, or allow more memory",
+                       gp->space->map.p, gp->train.n, (double)needed / MIB, (double)ctx->budget / MIB);
     return kr_fail(ctx, KR_MEMORY_LIMIT, "/solver/memory_bytes",
                    "%zu training and %zu validation rows with %s need about %.0f MiB, and %.0f MiB may be "
                    "used: hold out fewer rows, or take a subset of them (objective.subset)%s, "

@@ -3,6 +3,7 @@
  * units and bounds. O(n d) time, two copies of the data.
  */
 #include "gp/roles.h"
+#include "gp/weight_space.h"
 
 #include <math.h>
 
@@ -135,6 +136,7 @@ kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, con
     out->mean_first = out->parameters.count;
     KR_TRY(out->mean->build(ctx, model->mean.options, data->d, "/model/mean", "mean", &out->parameters));
     KR_TRY(add_noise(ctx, &model->noise.variance, out));
+    KR_TRY(kr_gp_approximate(ctx, out));
     KR_ALLOC(ctx, out->start, out->parameters.count);
     for (size_t p = 0; p < out->parameters.count; p++) {
         out->start[p] = out->parameters.items[p].spec.value;

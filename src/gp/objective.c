@@ -4,7 +4,8 @@
  * Loss and constraints are functionals of the predictions mu and v at the held-out points, or functions of
  * theta. One that sees the variance makes the whole block of solutions be solved for, once for all of them.
  * How points are held out is a form: objective_hold_out.c (some rows train, others are predicted),
- * objective_folds.c (every fold is predicted from all other rows, in closed form). A variance that falls
+ * objective_folds.c (every fold is predicted from all other rows, in closed form), and both in weight space,
+ * objective_weights.c. A variance that falls
  * below its noise is set to it and then depends on the noise alone. Shapes: n training rows, m held-out
  * points; a block is 3 n (m + 1) doubles. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
@@ -22,9 +23,10 @@ static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
     w->loss_is_head = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->eval != NULL;
     w->columns = variance || gp->form == KR_FOLDS ? 1 + w->m : 1;
-    KR_ALLOC(ctx, w->B, w->n * w->columns);
-    KR_ALLOC(ctx, w->solution, w->n * w->columns);
-    KR_ALLOC(ctx, w->residual, w->n * w->columns);
+    const size_t block = gp->space ? 0 : w->n * w->columns;
+    KR_ALLOC(ctx, w->B, block);
+    KR_ALLOC(ctx, w->solution, block);
+    KR_ALLOC(ctx, w->residual, block);
     KR_ALLOC(ctx, w->mean, w->m);
     KR_ALLOC(ctx, w->variance, w->m);
     KR_ALLOC(ctx, w->mean_bar, w->m * heads);
@@ -33,6 +35,16 @@ static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
     KR_ALLOC(ctx, w->scratch, kr_kernel_scratch(gp->kernel));
     KR_ALLOC(ctx, w->heads, heads);
     return KR_OK;
+}
+
+const struct form *kr_form_of(const struct kr_gp *gp)
+{
+    if (gp->form == KR_HOLD_OUT)
+        return gp->space ? &kr_form_weights : &kr_form_hold_out;
+    if (!gp->space)
+        return &kr_form_folds;
+    return gp->folds.first[gp->folds.count] == gp->folds.count ? &kr_form_weights_each
+                                                               : &kr_form_weights_folds;
 }
 
 static void add_head(struct work *w, kr_functional *eval, const void *options, bool variance, double *value,
@@ -143,7 +155,7 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           const struct kr_gp_constraints *constraints, const double *theta, bool variance,
                           struct kr_evaluation *out, const struct outputs *o)
 {
-    const struct form *form = gp->form == KR_FOLDS ? &kr_form_folds : &kr_form_hold_out;
+    const struct form *form = kr_form_of(gp);
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     struct work w;
     *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
@@ -160,7 +172,7 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
     kr_metrics_eval(gp, &gp->validation, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL,
                     &out->metrics);
     if (!w.loss_is_head)
-        KR_TRY(kr_evidence(ctx, &w, out, o->grad));
+        KR_TRY(form->evidence(ctx, &w, out, o->grad));
     if (o->grad && w.nheads)
         KR_TRY(form->pull(ctx, &w, out));
     KR_TRY(check_finite(ctx, gp, "loss", out->loss, o->grad));

@@ -28,6 +28,9 @@ struct data_bar {
     double *held_x, *held_y, *held_noise; /* m x d, m, m */
 };
 
+struct weights;
+struct weight_folds;
+
 struct work {
     const struct kr_gp *gp;
     const double *theta;
@@ -43,18 +46,25 @@ struct work {
     size_t nheads;
     struct head *heads;
     struct data_bar *data; /* of the loss; NULL = not wanted */
+    /* Of the forms in weight space, which have no use for A, B, solution and residual. */
+    struct weights *weights;
+    struct weight_folds *rest; /* of each fold */
 };
 
 /*
  * predict: opens A, solves, sets mean, variance (when columns > 1) and clamped. pull: adds each head's
  * gradient to its grad, and sets the error and the bound of the loss where it is a head; overwrites B,
- * residual and the adjoints.
+ * residual and the adjoints. evidence: of the training rows, when the loss is that.
  */
 struct form {
     kr_status (*predict)(struct kr_ctx *, struct work *, struct kr_evaluation *);
     kr_status (*pull)(struct kr_ctx *, struct work *, struct kr_evaluation *);
+    kr_status (*evidence)(struct kr_ctx *, struct work *, struct kr_evaluation *, double *grad);
 };
 extern const struct form kr_form_hold_out, kr_form_folds;
+extern const struct form kr_form_weights, kr_form_weights_each, kr_form_weights_folds; /* in weight space */
+/* The form of a gp. */
+const struct form *kr_form_of(const struct kr_gp *gp);
 
 /* Solves A solution = B and names a breakdown. */
 kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
@@ -86,6 +96,9 @@ kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const 
                               const struct data_bar *bar,
                               const struct kr_data_gradient *wanted) KR_MUST_CHECK;
 
+/* The rows `index` of a part, as a part of their own in the arena. */
+kr_status kr_part_gather(struct kr_ctx *ctx, const struct kr_part *from, size_t count, const size_t *index,
+                         struct kr_part *out) KR_MUST_CHECK;
 /* *out: the gp with the held-out points that its draw of objective.subset takes; in the arena. */
 kr_status kr_gp_subset(struct kr_ctx *ctx, const struct kr_gp *gp, struct kr_gp *out) KR_MUST_CHECK;
 

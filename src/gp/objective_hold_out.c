@@ -231,4 +231,4 @@ static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
     return KR_OK;
 }
 
-const struct form kr_form_hold_out = {predict, pull};
+const struct form kr_form_hold_out = {predict, pull, kr_evidence};

@@ -3,10 +3,10 @@
  *
  *     mean(x*) = m(x*) + k(x*, X) alpha,     d mean/dx*_k = dm/dx*_k + sum_i alpha_i dk(x*, x_i)/dx*_k
  *
- * Both go through tiles and store nothing: O(n d) a point. Variances are in posterior_covariance.c. Source:
- * Rasmussen and Williams 2006, eq. 2.25.
+ * Both go through tiles and store nothing: O(n d) a point; of an approximation see posterior_weights.c.
+ * Variances are in posterior_covariance.c. Source: Rasmussen and Williams 2006, eq. 2.25.
  */
-#include "gp/covariance.h"
+#include "gp/weight_space.h"
 
 #include <string.h>
 
@@ -15,6 +15,8 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
 {
     const size_t n = part->n;
     double *alpha, *rhs;
+    if (gp->space)
+        return kr_weight_posterior_init(ctx, gp, part, theta, out, report);
     KR_ALLOC(ctx, alpha, n);
     struct kr_mark mark = kr_mark(ctx);
     struct covariance A;
@@ -24,8 +26,15 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
     kr_centre(gp->mean, theta + gp->mean_first, part, rhs);
     KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, NULL, alpha, NULL, report));
     kr_release(ctx, mark);
-    *out = (struct kr_posterior){gp->kernel, gp->mean,    gp->mean_first, gp->noise_index,  theta,
-                                 part->x,    part->noise, alpha,          &gp->spec->solver};
+    *out = (struct kr_posterior){.kernel = gp->kernel,
+                                 .mean = gp->mean,
+                                 .mean_first = gp->mean_first,
+                                 .noise_index = gp->noise_index,
+                                 .theta = theta,
+                                 .x = part->x,
+                                 .noise = part->noise,
+                                 .alpha = alpha,
+                                 .solver = &gp->spec->solver};
     return KR_OK;
 }
 
@@ -37,8 +46,12 @@ kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *p,
     struct kr_mark mark = kr_mark(ctx);
     double *offset;
     KR_ALLOC(ctx, offset, x->n);
-    KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, &p->x, &cross));
-    KR_TRY(kr_op_apply(ctx, &cross, 1, p->alpha, mean));
+    if (p->space) {
+        KR_TRY(kr_weight_posterior_mean(ctx, p, x, mean));
+    } else {
+        KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, &p->x, &cross));
+        KR_TRY(kr_op_apply(ctx, &cross, 1, p->alpha, mean));
+    }
     p->mean->eval(p->theta + p->mean_first, x, offset);
     for (size_t j = 0; j < x->n; j++)
         mean[j] += offset[j];
@@ -58,8 +71,12 @@ kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *p
     for (size_t i = 0; i < x->n; i++)
         ones[i] = 1;
     memset(gradient, 0, x->n * x->d * sizeof *gradient);
-    KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, &p->x, &cross));
-    KR_TRY(kr_op_kernel_pull_x(ctx, &cross, 1, ones, p->alpha, 1, gradient));
+    if (p->space) {
+        KR_TRY(kr_weight_posterior_gradient(ctx, p, x, ones, gradient));
+    } else {
+        KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, &p->x, &cross));
+        KR_TRY(kr_op_kernel_pull_x(ctx, &cross, 1, ones, p->alpha, 1, gradient));
+    }
     if (p->mean->pull_x)
         p->mean->pull_x(p->theta + p->mean_first, x, ones, gradient, x->n);
     kr_release(ctx, mark);

@@ -12,7 +12,7 @@
  * A variance below the noise (rounding, or an unfinished solve) is set to the noise, and counted. Source:
  * Rasmussen and Williams 2006, eq. 2.26.
  */
-#include "gp/covariance.h"
+#include "gp/weight_space.h"
 
 #include <cblas.h>
 
@@ -108,6 +108,8 @@ kr_status kr_posterior_covariance(struct kr_ctx *ctx, const struct kr_posterior 
     struct predicting w = {.p = p, .x = x, .variance = variance, .covariance = covariance};
     struct kr_op prior;
     struct kr_mark mark = kr_mark(ctx);
+    if (p->space)
+        return kr_weight_posterior_covariance(ctx, p, x, noise, observe, variance, covariance, clamped);
     KR_TRY(kr_covariance_open(ctx, p->kernel, p->theta, p->noise_index, &p->x, p->noise, p->solver, &w.A));
     if (covariance) {
         KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, NULL, &prior));

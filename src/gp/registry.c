@@ -1,11 +1,13 @@
 /* The registries of means, losses, validations, constraints and approximations, and the tables of a spec. */
 #include "kriged/prior.h"
 
-#define KR_MEAN(name)       extern const struct kr_mean_type kr_mean_##name;
-#define KR_LOSS(name)       extern const struct kr_loss_type kr_loss_##name;
-#define KR_VALIDATION(name) extern const struct kr_validation_type kr_validation_##name;
-#define KR_CONSTRAINT(name) extern const struct kr_constraint_type kr_constraint_##name;
-#define KR_PRIOR(name)      extern const struct kr_prior_type kr_prior_##name;
+#define KR_MEAN(name)          extern const struct kr_mean_type kr_mean_##name;
+#define KR_LOSS(name)          extern const struct kr_loss_type kr_loss_##name;
+#define KR_VALIDATION(name)    extern const struct kr_validation_type kr_validation_##name;
+#define KR_CONSTRAINT(name)    extern const struct kr_constraint_type kr_constraint_##name;
+#define KR_PRIOR(name)         extern const struct kr_prior_type kr_prior_##name;
+#define KR_APPROXIMATION(name) extern const struct kr_approximation_type kr_approximation_##name;
+#include "gp/approximations.def"
 #include "gp/constraints.def"
 #include "gp/losses.def"
 #include "gp/means.def"
@@ -16,12 +18,14 @@
 #undef KR_VALIDATION
 #undef KR_CONSTRAINT
 #undef KR_PRIOR
+#undef KR_APPROXIMATION
 
-#define KR_MEAN(name)       &kr_mean_##name.base,
-#define KR_LOSS(name)       &kr_loss_##name.base,
-#define KR_VALIDATION(name) &kr_validation_##name.base,
-#define KR_CONSTRAINT(name) &kr_constraint_##name.base,
-#define KR_PRIOR(name)      &kr_prior_##name.base,
+#define KR_MEAN(name)          &kr_mean_##name.base,
+#define KR_LOSS(name)          &kr_loss_##name.base,
+#define KR_VALIDATION(name)    &kr_validation_##name.base,
+#define KR_CONSTRAINT(name)    &kr_constraint_##name.base,
+#define KR_PRIOR(name)         &kr_prior_##name.base,
+#define KR_APPROXIMATION(name) &kr_approximation_##name.base,
 static const struct kr_type *const means[] = {
 #include "gp/means.def"
     NULL};
@@ -40,9 +44,9 @@ static const struct kr_type *const priors[] = {
 #include "gp/priors.def"
     NULL};
 
-static const struct kr_type exact = {"exact",
-                                     "the full covariance matrix, stored or matrix-free by the solver", NULL};
-static const struct kr_type *const approximations[] = {&exact, NULL};
+static const struct kr_type *const approximations[] = {
+#include "gp/approximations.def"
+    NULL};
 
 const struct kr_registry kr_mean_registry = {"mean", means};
 const struct kr_registry kr_loss_registry = {"loss", losses};

@@ -10,9 +10,8 @@
 
 enum { SUBSET_STREAM = 1000 /* and upward, one stream a draw */ };
 
-/* The held-out points `index` of the gp, as a part of their own. */
-static kr_status gather(struct kr_ctx *ctx, const struct kr_part *from, size_t count, const size_t *index,
-                        struct kr_part *out)
+kr_status kr_part_gather(struct kr_ctx *ctx, const struct kr_part *from, size_t count, const size_t *index,
+                         struct kr_part *out)
 {
     size_t *rows;
     double *x;
@@ -76,5 +75,5 @@ kr_status kr_gp_subset(struct kr_ctx *ctx, const struct kr_gp *gp, struct kr_gp 
         memcpy(index, order, count * sizeof *index);
     }
     out->drawn = index;
-    return gather(ctx, &gp->validation, count, index, &out->validation);
+    return kr_part_gather(ctx, &gp->validation, count, index, &out->validation);
 }

@@ -268,6 +268,36 @@ static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, cons
     return status;
 }
 
+kr_status kr_features_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U,
+                             const double *V, double alpha, double *grad_x)
+{
+    const struct features_op *self = op->self;
+    const int p = (int)op->cols, columns = (int)k;
+    const size_t own = KR_TILE * k;
+    double *memory, *t;
+    const struct kr_mark mark = kr_mark(ctx);
+    KR_TRY(kr_poll(ctx));
+    KR_TRY(kr_features_refresh(ctx, self->map));
+    KR_TRY(transformed(ctx, self, k, V, &t));
+    KR_TRY(kr_features_memory(ctx, op, own, &memory));
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+    for (size_t b = 0; b < kr_features_blocks(op); b++) {
+        if (kr_due(ctx) || k == 0)
+            continue;
+        const struct kr_feature_block block = kr_features_block(op, b, own, memory);
+        const int n = (int)block.n;
+        for (size_t c = 0; c < k; c++)
+            for (size_t i = 0; i < block.n; i++)
+                block.own[c * block.n + i] = alpha * block.D[i] * U[c * op->rows + block.first + i];
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, p, n, columns, 1, t, p, block.own, n, 0, block.W,
+                    p);
+        self->map->type->pull_x(self->map, &block.x, block.F, block.W, grad_x + block.first, op->rows,
+                                block.scratch);
+    }
+    kr_release(ctx, mark);
+    return kr_poll(ctx);
+}
+
 /* ---- entries ---- */
 
 static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)

@@ -10,7 +10,7 @@
  * each with the length of a normal vector of its own; each is still standard normal, and the error falls.
  * Derivatives of a weighted sum <W, F>, with T = W_sin F_cos - W_cos F_sin of each angle:
  *
- *     by v: <W, F>/(2 v)         by l_k: -(1/l_k) sum_i x_ik (w'T_i)_k
+ *     by v: <W, F>/(2 v)         by l_k: -(1/l_k) sum_i x_ik (w'T_i)_k         by x_ik: (w'T_i)_k
  *
  * The cosine kernel is one wave with w = 2 pi/period; a constant is the feature sqrt(v), a linear kernel
  * sqrt(v_k) x_k; a sum has all features of its parts. Cost of a row: q (2 d + 12) flops and a sine with
@@ -139,14 +139,15 @@ static kr_status collect(struct kr_ctx *ctx, const struct kr_kernel *kernel,
     return KR_OK;
 }
 
-static kr_status share_out(struct kr_ctx *ctx, const struct kr_fourier_options *options, struct plan *plan)
+static kr_status share_out(struct kr_ctx *ctx, const struct kr_fourier_options *options, const char *pointer,
+                           struct plan *plan)
 {
     size_t random = 0, next = 0;
     for (size_t i = 0; i < plan->nparts; i++)
         random += plan->parts[i].kind == KR_FEATURES_SPECTRAL;
     if (options->count % 2 || (options->count / 2 < random))
         return kr_fail(
-            ctx, KR_INVALID, "/model/approximation/count",
+            ctx, KR_INVALID, kr_printf(ctx, "%s/approximation/count", pointer),
             "must be even, and at least 2 for each of %zu kernels that have random features, got %zu", random,
             options->count);
     for (size_t i = 0; i < plan->nparts; i++)
@@ -281,19 +282,26 @@ KR_CLONES static double by_angles(size_t q, const double *F, double *W)
     return sum;
 }
 
+/* w'T of a block, nfeatures x n: the derivatives by x. Returns <W, F>. */
+static double by_points(const struct kr_feature_map *map, const struct part *part, size_t points,
+                        const double *F, double *W, double *moved)
+{
+    const struct state *state = map->state;
+    const int q = (int)part->q, d = (int)part->kernel->nfeatures, p = (int)map->p;
+    double sum = 0;
+    for (size_t i = 0; i < points; i++)
+        sum += by_angles(part->q, F + i * map->p + part->first, W + i * map->p + part->first);
+    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, d, (int)points, q, 1,
+                state->frequencies + part->offset, q, W + part->first, p, 0, moved, d);
+    return sum;
+}
+
 static void pull_waves(const struct kr_feature_map *map, const struct part *part, const struct kr_points *x,
                        const double *F, double *W, double *lane, double *memory)
 {
-    const struct state *state = map->state;
     const struct kr_kernel *kernel = part->kernel;
-    const int q = (int)part->q, n = (int)x->n, d = (int)kernel->nfeatures, p = (int)map->p;
-    double *moved = memory, *grad = lane + kernel->first; /* moved: w'T, d x n */
-    double by_variance = 0;
-    for (size_t i = 0; i < x->n; i++)
-        by_variance += by_angles(part->q, F + i * map->p + part->first, W + i * map->p + part->first);
-    grad[0] += by_variance / (2 * map->theta[kernel->first]);
-    cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, d, n, q, 1, state->frequencies + part->offset, q,
-                W + part->first, p, 0, moved, d);
+    double *moved = memory, *grad = lane + kernel->first;
+    grad[0] += by_points(map, part, x->n, F, W, moved) / (2 * map->theta[kernel->first]);
     for (size_t k = 0; k < kernel->nfeatures; k++) {
         const size_t at = 1 + (kernel->entries[1] == 1 ? 0 : k);
         double sum = 0;
@@ -321,6 +329,22 @@ static void pull(const struct kr_feature_map *map, const struct kr_points *x, co
     }
 }
 
+static void pull_x(const struct kr_feature_map *map, const struct kr_points *x, const double *F, double *W,
+                   double *grad_x, size_t ld, double *memory)
+{
+    const struct plan *plan = map->plan;
+    for (const struct part *part = plan->parts; part < plan->parts + plan->nparts; part++) {
+        const struct kr_kernel *kernel = part->kernel;
+        if (part->q)
+            by_points(map, part, x->n, F, W, memory);
+        for (size_t k = 0; k < kernel->nfeatures && part->kind != KR_FEATURES_CONSTANT; k++)
+            for (size_t i = 0; i < x->n; i++)
+                grad_x[kernel->features[k] * ld + i] +=
+                    part->q ? memory[i * kernel->nfeatures + k]
+                            : sqrt(linear_variance(map, kernel, k)) * W[i * map->p + part->first + k];
+    }
+}
+
 static void gather(const struct kr_feature_map *map, const double *lane, double *grad)
 {
     for (size_t i = 0; i < map->lane; i++)
@@ -333,6 +357,7 @@ static const struct kr_feature_map_type fourier = {
     .scratch = scratch,
     .rows = rows,
     .pull = pull,
+    .pull_x = pull_x,
     .gather = gather,
 };
 
@@ -348,8 +373,8 @@ kr_status kr_features_fourier(struct kr_ctx *ctx, const struct kr_fourier_option
     KR_ALLOC(ctx, theta, parameters->count);
     for (size_t p = 0; p < parameters->count; p++)
         theta[p] = parameters->items[p].spec.value;
-    KR_TRY(collect(ctx, kernel, parameters, pointer, plan));
-    KR_TRY(share_out(ctx, options, plan));
+    KR_TRY(collect(ctx, kernel, parameters, kr_printf(ctx, "%s/kernel", pointer), plan));
+    KR_TRY(share_out(ctx, options, pointer, plan));
     *out = (struct kr_feature_map){.type = &fourier, .d = d, .plan = plan};
     for (size_t i = 0; i < plan->nparts; i++) {
         struct part *part = &plan->parts[i];

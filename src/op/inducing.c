@@ -95,6 +95,23 @@ static void pull(const struct kr_feature_map *map, const struct kr_points *x, co
         }
 }
 
+static void pull_x(const struct kr_feature_map *map, const struct kr_points *x, const double *F, double *W,
+                   double *grad_x, size_t ld, double *memory)
+{
+    const struct plan *plan = map->plan;
+    const struct state *state = map->state;
+    const struct kr_kernel_type *type = plan->kernel->type;
+    (void)F;
+    for (size_t i = 0; type->pull_x && i < x->n; i += KR_TILE)
+        for (size_t j = 0; j < map->p; j += KR_TILE) {
+            const struct kr_tile tile = tile_at(x, i, &state->Z, j);
+            for (size_t r = 0; r < tile.m; r++)
+                memcpy(memory + r * tile.n, W + (i + r) * map->p + j, tile.n * sizeof *W);
+            type->pull_x(plan->kernel, map->theta, &tile, memory, grad_x + i, ld,
+                         memory + 2 * KR_TILE * KR_TILE);
+        }
+}
+
 /* A lane: derivatives by theta, then by Z, feature-major. */
 static void gather(const struct kr_feature_map *map, const double *lane, double *grad)
 {
@@ -231,6 +248,7 @@ static const struct kr_feature_map_type inducing = {
     .scratch = scratch,
     .rows = rows,
     .pull = pull,
+    .pull_x = pull_x,
     .gather = gather,
     .root = root,
     .pull_root = pull_root,

@@ -19,7 +19,7 @@ const char *const kr_tune_stop_names[] = {
 #undef STOP_NAME
         NULL};
 
-enum { WARNED_CONVERGENCE = 1 };
+enum { WARNED_CONVERGENCE = 1, WARNED_JITTER = 2 };
 
 /* A lower objective counts as progress for `patience` from this relative change on. */
 static const double least_progress = 1e-9;
@@ -122,6 +122,18 @@ static bool is_fatal(const struct run *run, kr_status status)
            (isinf(c[BEST_OBJECTIVE]) && c[RESTART] == (double)run->restarts.count);
 }
 
+static void warn_jitter(struct run *run, const struct kr_evaluation *evaluation)
+{
+    if (!(evaluation->jitter > 0) || ((int)run->checkpoint[WARNED] & WARNED_JITTER))
+        return;
+    run->checkpoint[WARNED] = (int)run->checkpoint[WARNED] | WARNED_JITTER;
+    kr_run_warn(
+        run, "jitter", NULL,
+        "evaluation %.0f: the covariance matrix of the inducing inputs needed %g of its diagonal more: some "
+        "of them say the same. Fewer of them, or shorter lengthscales, would do without. Said once a run",
+        run->checkpoint[EVALUATIONS] + 1, evaluation->jitter);
+}
+
 /* The objective at run->z: its value (infinite where it cannot be had) and gradient by the coordinates. */
 static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, double *objective)
 {
@@ -163,6 +175,7 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
                     kr_stop_names[evaluation->solver.stop], evaluation->solver.residual,
                     run->gp->spec->solver.rtol);
     }
+    warn_jitter(run, evaluation);
     return KR_OK;
 }
 

@@ -57,6 +57,32 @@ static kr_status check_labels(struct kr_ctx *ctx, const struct kr_map *labels)
     return KR_OK;
 }
 
+/* The parameters of the job that a warm start names, for the worker. What a request brings itself is not
+ * looked up. */
+static kr_status find_warm_start(struct kr_exchange *x, const struct kr_warm_start *warm, json_t *message)
+{
+    struct kr_job_row row;
+    if (!warm || !warm->job || warm->parameters.count)
+        return KR_OK;
+    kr_status status = kr_store_job_get(x->ctx, x->api->store, warm->job, &row);
+    if (status == KR_NOT_FOUND) {
+        kr_ctx_clear_error(x->ctx);
+        return kr_fail(x->ctx, KR_INVALID, "/warm_start/job", "there is no job \"%.40s\"", warm->job);
+    }
+    KR_TRY(status);
+    if (row.state != KR_JOB_SUCCEEDED)
+        return kr_fail(x->ctx, KR_INVALID, "/warm_start/job", "must have succeeded, and is %s",
+                       kr_job_state_names[row.state]);
+    json_t *request = kr_stored_json(row.request), *result = kr_stored_json(row.result);
+    json_object_set_new(message, "warm_start",
+                        json_pack("{s:O*, s:O*}", "parameters", json_object_get(result, "parameters"),
+                                  "standardize",
+                                  json_object_get(json_object_get(request, "model"), "standardize")));
+    json_decref(request);
+    json_decref(result);
+    return KR_OK;
+}
+
 /* A worker looks at the data too: whatever can be refused is refused now. */
 static kr_status check(struct kr_exchange *x, const struct kr_tune_request *request, json_t *tree,
                        const char *validation, char **effective)
@@ -65,6 +91,8 @@ static kr_status check(struct kr_exchange *x, const struct kr_tune_request *requ
     KR_TRY(check_labels(x->ctx, &request->labels));
     json_t *message = json_pack("{s:s, s:O}", "op", "check", "request", tree);
     kr_status status = kr_datasets_message(x, request->dataset, validation, message);
+    if (status == KR_OK)
+        status = find_warm_start(x, request->warm_start, message);
     if (status == KR_OK)
         status = kr_jobs_call(x->ctx, x->api->jobs, message, &x->request->client_left, &reply);
     json_decref(message);

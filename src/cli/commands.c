@@ -88,6 +88,18 @@ static void print_event(struct kr_emit *emit, const char *kind, json_t *data, js
     fflush(stdout);
 }
 
+/* The values of a model, as where the request starts. */
+static kr_status read_warm_start(const struct kr_options *o, json_t *request)
+{
+    json_t *model;
+    if (!o->warm_start)
+        return KR_OK;
+    KR_TRY(kr_read_json(&command, o->warm_start, &model));
+    kr_status status = kr_engine_warm_start(&command, request, model);
+    json_decref(model);
+    return status;
+}
+
 static kr_status tune(const struct kr_options *o, json_t *request)
 {
     struct kr_source source = {0};
@@ -95,6 +107,7 @@ static kr_status tune(const struct kr_options *o, json_t *request)
     struct kr_emit emit = {print_event};
     json_t *reply;
     KR_TRY(read_data(o, request, &held_out, &source));
+    KR_TRY(read_warm_start(o, request));
     KR_TRY(kr_engine_tune(&command, request, &source, NULL, NULL, &emit, &reply));
     print_event(&emit, "done",
                 json_pack("{s:s, s:O}", "state", "succeeded", "result", json_object_get(reply, "result")),
@@ -198,10 +211,9 @@ static int run(int argc, char **argv, const int *allowed, bool needs_data,
 
 int kr_command_tune(int argc, char **argv)
 {
-    static const int allowed[] = {KR_FLAG_DATA,    KR_FLAG_VALIDATION_DATA,
-                                  KR_FLAG_MODEL,   KR_FLAG_TARGET,
-                                  KR_FLAG_NOISE,   KR_FLAG_DROP,
-                                  KR_FLAG_THREADS, 0};
+    static const int allowed[] = {KR_FLAG_DATA,       KR_FLAG_VALIDATION_DATA, KR_FLAG_MODEL,
+                                  KR_FLAG_WARM_START, KR_FLAG_TARGET,          KR_FLAG_NOISE,
+                                  KR_FLAG_DROP,       KR_FLAG_THREADS,         0};
     return run(argc, argv, allowed, true, tune);
 }
 

@@ -8,7 +8,7 @@
 const char kr_usage_text[] =
     "usage: kriged serve    [--listen HOST:PORT] [--data-dir DIR] [--workers N] [--threads T] [--insecure]\n"
     "       kriged tune     REQUEST.json --data FILE.csv [--validation-data FILE.csv] [--model OUT.json]\n"
-    "                       [CSV options] [--threads T]\n"
+    "                       [--warm-start MODEL.json] [CSV options] [--threads T]\n"
     "       kriged gradient REQUEST.json [--data FILE.csv] [--validation-data FILE.csv] [CSV options]\n"
     "                       [--threads T]\n"
     "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--no-noise]\n"
@@ -45,6 +45,7 @@ static const struct option flags[] = {{"listen", required_argument, NULL, KR_FLA
                                       {"data", required_argument, NULL, KR_FLAG_DATA},
                                       {"validation-data", required_argument, NULL, KR_FLAG_VALIDATION_DATA},
                                       {"model", required_argument, NULL, KR_FLAG_MODEL},
+                                      {"warm-start", required_argument, NULL, KR_FLAG_WARM_START},
                                       {"target", required_argument, NULL, KR_FLAG_TARGET},
                                       {"noise-variance", required_argument, NULL, KR_FLAG_NOISE},
                                       {"drop-missing", no_argument, NULL, KR_FLAG_DROP},
@@ -87,6 +88,8 @@ static bool take(struct kr_options *o, int flag, const char *value)
         return o->validation_data = value, true;
     case KR_FLAG_MODEL:
         return o->model = value, true;
+    case KR_FLAG_WARM_START:
+        return o->warm_start = value, true;
     case KR_FLAG_TARGET:
         return o->csv.target = value, true;
     case KR_FLAG_NOISE:

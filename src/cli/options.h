@@ -16,6 +16,7 @@ enum kr_flag {
     KR_FLAG_DATA,
     KR_FLAG_VALIDATION_DATA,
     KR_FLAG_MODEL,
+    KR_FLAG_WARM_START,
     KR_FLAG_TARGET,
     KR_FLAG_NOISE,
     KR_FLAG_DROP,
@@ -31,7 +32,7 @@ enum kr_flag {
 };
 
 struct kr_options {
-    const char *listen, *data_dir, *data, *validation_data, *model, *quantiles, *samples, *seed,
+    const char *listen, *warm_start, *data_dir, *data, *validation_data, *model, *quantiles, *samples, *seed,
         *samples_method;
     struct kr_csv_options csv;
     int workers, threads;

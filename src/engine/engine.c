@@ -40,6 +40,8 @@ static kr_status with_source(struct kr_ctx *ctx, const json_t *message, const ch
         return kr_engine_gradient(ctx, request, source, reply);
     if (!source->data.n)
         return kr_fail(ctx, KR_INVALID, "/dataset", "is required");
+    if (json_object_get(message, "warm_start"))
+        KR_TRY(kr_engine_warm_start(ctx, request, json_object_get(message, "warm_start")));
     if (strcmp(op, "check") == 0)
         return kr_engine_check(ctx, request, source, reply);
     KR_TRY(kr_engine_tune(ctx, request, source, json_object_get(message, "checkpoint"),

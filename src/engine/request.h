@@ -77,12 +77,21 @@ KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
       "the effective request, defaults included, inline data left out")
 KR_DECLARE(kr_gradient_reply, KR_GRADIENT_REPLY_FIELDS);
 
+#define KR_WARM_START_FIELDS(F, S)                                                                           \
+    F(S, TEXT, job, _, NULL, 0, 0, KR_OMIT, "id of a job that succeeded: its best parameters")               \
+    F(S, VALUES, parameters, _, NULL, -1e30, 1e30, KR_OMIT,                                                  \
+      "the values themselves, by name (standardised): of the whole kernel. The effective request has those " \
+      "of the job here")
+KR_DECLARE(kr_warm_start, KR_WARM_START_FIELDS);
+
 #define KR_TUNE_REQUEST_FIELDS(F, S)                                                                         \
     F(S, TEXT, dataset, _, NULL, 0, 0, KR_REQUIRED, "name of a stored data set")                             \
     KR_RECIPE_FIELDS(F, S)                                                                                   \
     KR_GP_FIELDS(F, S)                                                                                       \
     F(S, VARIANT, optimizer, kr_optimizer, "lbfgs", 0, 0, 0, "how the hyperparameters are tuned")            \
     F(S, OPTIONAL, restarts, kr_restarts, NULL, 0, 0, KR_OMIT, "further starts")                             \
+    F(S, OPTIONAL, warm_start, kr_warm_start, NULL, 0, 0, KR_OMIT,                                           \
+      "starts at the parameters of an earlier job, matched by name")                                         \
     F(S, VARIANTS, constraints, kr_constraint, NULL, 0, 0, KR_OMIT,                                          \
       "what the tuned model must meet, kept by the null-space method: with the optimizers adam and "         \
       "gradient_descent")                                                                                    \

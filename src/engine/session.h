@@ -14,6 +14,9 @@ kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char 
 kr_status kr_session_fill(struct kr_ctx *ctx, const json_t *request, const struct kr_type *recipe,
                           const struct kr_source *source, bool constrained, struct kr_gp_spec *spec,
                           struct kr_restarts **restarts) KR_MUST_CHECK;
+/* gp->start by the warm start of a request (NULL: none); clamped: parameters, in the arena. */
+kr_status kr_session_start(struct kr_ctx *ctx, const struct kr_warm_start *warm, struct kr_gp *gp,
+                           bool **clamped) KR_MUST_CHECK;
 /* Lowers the context's budget to what the request allows. */
 void kr_session_limits(struct kr_ctx *ctx, const struct kr_solver_options *solver);
 

@@ -3,6 +3,8 @@
 #include "engine/session.h"
 #include "wire/wire.h"
 
+#include <string.h>
+
 /* A request made ready: everything that can be refused before any work has been. */
 struct prepared {
     struct kr_tune_request request;
@@ -10,6 +12,7 @@ struct prepared {
     struct kr_gp gp;
     struct kr_gp_constraints constraints;
     struct kr_tune_spec tune;
+    bool *clamped; /* parameters: a warm start beyond its bounds */
 };
 
 /* Options of the projection belong to constraints, and are shown with them. */
@@ -39,6 +42,7 @@ static kr_status prepare(struct kr_ctx *ctx, json_t *json, const struct kr_sourc
                            &request->restarts));
     request->objective = out->spec.objective;
     KR_TRY(kr_gp_init_with(ctx, &out->spec, &source->data, source->held_out, &out->gp));
+    KR_TRY(kr_session_start(ctx, request->warm_start, &out->gp, &out->clamped));
     KR_TRY(kr_gp_constrain(ctx, &out->gp, &request->constraints, "/constraints", &out->constraints));
     out->tune = (struct kr_tune_spec){&out->gp, &request->optimizer, &out->constraints, request->projection,
                                       request->restarts};
@@ -70,6 +74,39 @@ static void forward(void *self, const struct kr_tune_event *event)
                     kr_json_blob(event->ncheckpoint, event->checkpoint));
 }
 
+static kr_status warn_start(struct kr_ctx *ctx, struct kr_emit *emit, const char *code, const char *name,
+                            const char *detail)
+{
+    const struct kr_warning warning = {code, detail, name};
+    if (!detail)
+        return ctx->error.status;
+    forward(emit, &(struct kr_tune_event){.warning = &warning});
+    return KR_OK;
+}
+
+/* Values of a warm start that could not be taken over as they were. */
+static kr_status warn_warm_start(struct kr_ctx *ctx, const struct prepared *prepared, struct kr_emit *emit)
+{
+    const struct kr_parameters *parameters = &prepared->gp.parameters;
+    const struct kr_warm_start *warm = prepared->request.warm_start;
+    for (size_t p = 0; warm && p < parameters->count; p++)
+        if (prepared->clamped[p])
+            KR_TRY(warn_start(ctx, emit, "warm-start-clamped", parameters->items[p].name,
+                              kr_printf(ctx,
+                                        "%s of the warm start lies beyond its bounds here: the start is %.6g",
+                                        parameters->items[p].name, prepared->gp.start[p])));
+    for (size_t i = 0; warm && i < warm->parameters.count; i++) {
+        const char *name = warm->parameters.names[i];
+        size_t p = 0;
+        while (p < parameters->count && strcmp(parameters->items[p].name, name) != 0)
+            p++;
+        if (p == parameters->count)
+            KR_TRY(warn_start(ctx, emit, "warm-start-unused", name,
+                              kr_printf(ctx, "%s of the warm start belongs to another mean", name)));
+    }
+    return KR_OK;
+}
+
 kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_source *source,
                          const json_t *checkpoint, const char *model_directory, struct kr_emit *emit,
                          json_t **reply)
@@ -83,6 +120,8 @@ kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *json, const struct kr_sourc
     if (checkpoint)
         KR_TRY(kr_json_unblob(ctx, checkpoint, &count, &state));
     KR_TRY(prepare(ctx, json, source, &prepared));
+    if (!checkpoint)
+        KR_TRY(warn_warm_start(ctx, &prepared, emit));
     KR_TRY(kr_tune(ctx, &prepared.tune, count, state, forward, emit, &result, &theta));
     KR_TRY(effective(ctx, &prepared.request, &shown));
     kr_status status =

@@ -13,8 +13,7 @@
  * whatever points it is asked at (to the tolerance of the solve). Source: Wilson, Borovitskiy, Terenin,
  * Mostowsky and Deisenroth, "Pathwise Conditioning of Gaussian Processes" (2021).
  */
-#include "gp/covariance.h"
-#include "kriged/features.h"
+#include "gp/weight_space.h"
 
 #include <math.h>
 #include <string.h>
@@ -148,6 +147,8 @@ kr_status kr_posterior_paths(struct kr_ctx *ctx, const struct kr_posterior *post
     struct paths w = {
         .p = posterior, .x = x, .count = count, .noise = noise, .observe = observe, .at_x = out};
     struct kr_mark mark = kr_mark(ctx);
+    if (posterior->space)
+        return kr_weight_posterior_paths(ctx, posterior, x, noise, observe, count, seed, out);
     KR_TRY(open_map(ctx, &w, features, seed));
     KR_ALLOC(ctx, w.W, w.map.p * count);
     KR_ALLOC(ctx, w.V, posterior->x.n * count);
@@ -170,5 +171,5 @@ static bool has_paths(const struct kr_kernel *kernel)
 
 bool kr_posterior_has_paths(const struct kr_posterior *posterior)
 {
-    return has_paths(posterior->kernel);
+    return posterior->space ? !posterior->space->residual : has_paths(posterior->kernel);
 }

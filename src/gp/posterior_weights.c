@@ -4,13 +4,17 @@
  *
  *     mean(x) = m(x) + phi(x)'w,     C(x, z) = (L^-1 phi(x))'(L^-1 phi(z)) (+ k(x, z) - phi(x)'phi(z))
  *
- * with white noise of the kernel on the diagonal. O(p d) a point for the mean, O(p^2) for a variance; k
- * points with their covariance take 2 k p + k^2 doubles and k^2 p flops.
+ * with white noise of the kernel on the diagonal; functions phi(x)'(w + L^-T z), z ~ N(0, I). O(p d) a point
+ * for the mean, O(p^2) for a variance; k points with their covariance take 2 k p + k^2 doubles and k^2 p
+ * flops.
  */
 #include "gp/weight_space.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <string.h>
+
+enum { STREAM = 0x7a750000 /* and upward, one of random numbers a sample */ };
 
 kr_status kr_weight_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,
                                    const double *theta, struct kr_posterior *out,
@@ -111,6 +115,50 @@ kr_status kr_weight_posterior_covariance(struct kr_ctx *ctx, const struct kr_pos
     }
     if (clamped)
         *clamped = 0;
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+/* Weights w + L^-T z of one sample, then the noise at the points, as pathwise.c draws them: the same seed is
+ * the same function, whatever points it is asked at. */
+static void draw(const struct kr_posterior *p, const struct kr_points *x, const double *noise, bool observe,
+                 uint64_t seed, size_t sample, double *weights, double *at_x)
+{
+    const size_t q = p->space->map.p;
+    const double own = observe ? p->theta[p->noise_index] : 0,
+                 white = kr_weight_noise(p->space, p->theta) - p->theta[p->noise_index];
+    struct kr_rng rng;
+    kr_rng_init(&rng, seed, STREAM + sample);
+    for (size_t j = 0; j < q; j++)
+        weights[j] = kr_rng_normal(&rng);
+    cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, (int)q, p->factor, (int)q, weights, 1);
+    for (size_t j = 0; j < q; j++)
+        weights[j] += p->alpha[j];
+    for (size_t j = 0; j < x->n; j++)
+        at_x[j] = sqrt(fmax(white + own, 0) + (observe && noise ? noise[j] : 0)) * kr_rng_normal(&rng);
+}
+
+kr_status kr_weight_posterior_paths(struct kr_ctx *ctx, const struct kr_posterior *p,
+                                    const struct kr_points *x, const double *noise, bool observe,
+                                    size_t count, uint64_t seed, double *out)
+{
+    const size_t q = p->space->map.p;
+    double *weights, *offset, *values;
+    struct kr_feature_map map;
+    struct kr_op op;
+    const struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, weights, q * count);
+    KR_ALLOC(ctx, offset, x->n);
+    KR_ALLOC(ctx, values, x->n * count);
+    for (size_t s = 0; s < count; s++)
+        draw(p, x, noise, observe, seed, s, weights + s * q, out + s * x->n);
+    KR_TRY(kr_features_open(ctx, &p->space->map, p->theta, &map));
+    KR_TRY(kr_op_features(ctx, &map, x, NULL, &op));
+    KR_TRY(kr_op_apply(ctx, &op, count, weights, values));
+    p->mean->eval(p->theta + p->mean_first, x, offset);
+    for (size_t s = 0; s < count; s++)
+        for (size_t j = 0; j < x->n; j++)
+            out[s * x->n + j] += offset[j] + values[s * x->n + j];
     kr_release(ctx, mark);
     return KR_OK;
 }

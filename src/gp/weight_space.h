@@ -82,4 +82,9 @@ kr_status kr_weight_posterior_covariance(struct kr_ctx *ctx, const struct kr_pos
                                          const struct kr_points *x, const double *noise, bool observe,
                                          double *variance, double *covariance, size_t *clamped) KR_MUST_CHECK;
 
+/* Functions drawn from the posterior, x->n x count, of a space without a residual. */
+kr_status kr_weight_posterior_paths(struct kr_ctx *ctx, const struct kr_posterior *p,
+                                    const struct kr_points *x, const double *noise, bool observe,
+                                    size_t count, uint64_t seed, double *out) KR_MUST_CHECK;
+
 #endif

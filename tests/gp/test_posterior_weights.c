@@ -98,6 +98,48 @@ START_TEST(covariances_are_those_of_the_dense_process)
 }
 END_TEST
 
+/* Mean and covariance of many functions, and the same function at one point as at many. */
+START_TEST(paths_follow_mean_and_covariance)
+{
+    enum { SAMPLES = 20000 };
+    const struct kr_dataset data = small_data(ctx, N, true, 5);
+    struct kr_gp_spec spec;
+    struct kr_gp gp;
+    struct kr_posterior posterior;
+    struct kr_solve_report report = {0};
+    spec_of(&spec, "nlpd");
+    fourier(&spec, 20);
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    OK(kr_posterior_init(ctx, &gp, &gp.train, gp.start, &posterior, &report));
+    ck_assert(kr_posterior_has_paths(&posterior));
+    const struct kr_points x = {4, FEATURES, gp.validation.x.ld, gp.validation.x.x},
+                           one = {1, FEATURES, gp.validation.x.ld, gp.validation.x.x};
+    double *paths = kr_alloc(ctx, 4 * SAMPLES, sizeof *paths), mean[4], variance[4], C[16], alone;
+    for (int observe = 0; observe < 2; observe++) {
+        OK(kr_posterior_paths(ctx, &posterior, &x, NULL, observe, 2, SAMPLES, 5, paths, &report));
+        OK(kr_posterior_predict(ctx, &posterior, &x, NULL, observe, mean, NULL, &report));
+        OK(kr_posterior_covariance(ctx, &posterior, &x, NULL, observe, variance, C, NULL, &report));
+        for (size_t i = 0; i < 4; i++)
+            for (size_t j = 0; j <= i; j++) {
+                double sum = 0, products = 0;
+                for (size_t s = 0; s < SAMPLES; s++) {
+                    sum += (paths[4 * s + i] - mean[i]) / SAMPLES;
+                    products += (paths[4 * s + i] - mean[i]) * (paths[4 * s + j] - mean[j]) / SAMPLES;
+                }
+                ck_assert(fabs(sum) < 4 * sqrt(variance[i] / SAMPLES));
+                CLOSE(products, C[i + 4 * j], sqrt(variance[i] * variance[j]), 4 * sqrt(2.0 / SAMPLES),
+                      "covariance %zu, %zu", i, j);
+            }
+        OK(kr_posterior_paths(ctx, &posterior, &one, NULL, observe, 2, 1, 5, &alone, &report));
+        CLOSE(alone, paths[0], 1, 1e-12, "one point of the first function");
+    }
+    inducing(&spec, 9);
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    OK(kr_posterior_init(ctx, &gp, &gp.train, gp.start, &posterior, &report));
+    ck_assert(!kr_posterior_has_paths(&posterior)); /* what phi misses has no features */
+}
+END_TEST
+
 struct moving {
     const struct kr_posterior *posterior;
     struct kr_points x;
@@ -149,5 +191,6 @@ START_TEST(gradients_of_the_mean)
 }
 END_TEST
 
-APPROXIMATION_SUITE("posterior weights", posteriors_are_those_of_the_dense_process,
-                    covariances_are_those_of_the_dense_process, gradients_of_the_mean)
+APPROXIMATION_SUITE("posterior weights", paths_follow_mean_and_covariance,
+                    posteriors_are_those_of_the_dense_process, covariances_are_those_of_the_dense_process,
+                    gradients_of_the_mean)

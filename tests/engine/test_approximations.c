@@ -5,7 +5,7 @@
 #define RQ "'alpha': {'value': 0.7, 'fixed': true}"
 #define SUM                                                                                                  \
     "{'type': 'sum', 'kernels': [{'type': 'matern32', 'ard': true}, {'type': 'rational_quadratic', " RQ "}," \
-                                                                                                        " "
+    " "
 #define MORE "{'type': 'white', 'variance': 0.1}]}, 'mean': {'type': 'constant'}"
 
 static const char *const models[] = {

@@ -59,7 +59,7 @@ static kr_status open_map(struct kr_ctx *ctx, struct paths *w, size_t features, 
     if (!smooth)
         return KR_OK;
     KR_TRY(fixed_parameters(ctx, w->p, &parameters));
-    KR_TRY(kr_features_fourier(ctx, &options, smooth, w->p->x.d, &parameters, "/kernel", &map));
+    KR_TRY(kr_features_fourier(ctx, &options, smooth, w->p->x.d, &parameters, "", &map));
     return kr_features_open(ctx, &map, w->p->theta, &w->map);
 }
 

@@ -41,6 +41,7 @@ struct kr_feature_map {
     const struct kr_feature_map_type *type;
     size_t p, d;         /* features; columns of the points */
     size_t count, lane;  /* entries of theta that it may depend on; doubles of a lane of gradients */
+    double condition;    /* of the root of what was last prepared, estimated; 1 without a root */
     double jitter;       /* of what was last prepared: the share of the diagonal of K(Z, Z) that was added */
     const void *plan;    /* what does not depend on theta */
     const double *theta; /* borrowed; NULL = not opened */
@@ -73,8 +74,9 @@ kr_status kr_features_fourier(struct kr_ctx *ctx, const struct kr_fourier_option
 
 /*
  * Inducing inputs Z (borrowed; q x d). `tuned`: Z is a part of theta instead, row by row from theta[first]
- * on, and only q and d of Z count. The factor of K(Z, Z) is tried without jitter, then with 1e-12, 1e-10, ..
- * 1e-6 of its diagonal added: NOT_POSITIVE_DEFINITE when none is enough. Opening costs q^3/3 flops, 8 q (2 q
+ * on, and only q and d of Z count. K(Z, Z) is factorised without jitter, then with 1e-12, 1e-10, ..
+ * 1e-6 of its diagonal added, until its condition is below 1e12: NOT_POSITIVE_DEFINITE when none is enough.
+ * Opening costs q^3/3 flops, 8 q (2 q
  * + d) bytes.
  */
 kr_status kr_features_inducing(struct kr_ctx *ctx, const struct kr_kernel *kernel, const struct kr_points *Z,

@@ -17,13 +17,15 @@
 #include "gp/weight_space.h"
 
 #include <cblas.h>
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 extern void dpotri_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 
-/* Tolerance of the engine by that of a request: it bounds A'r, and the factor makes more digits free. */
+/* Tolerance of the engine by that of a request: it bounds A'r, and the factor makes more digits free, but
+ * none below the rounding of products with an ill-conditioned root. */
 static const double tighter = 1e-4;
 
 double kr_weight_noise(const struct kr_weight_space *space, const double *theta)
@@ -133,7 +135,8 @@ kr_status kr_weight_fit(struct kr_ctx *ctx, const struct kr_gp *gp, const struct
     set_targets(gp, fit);
     KR_TRY(factorise(ctx, fit));
     KR_TRY(kr_schema_init(ctx, &kr_lstsq_options_schema, &fit->options));
-    fit->options.atol = fit->options.btol = fmax(tighter * gp->spec->solver.rtol, 1e-15);
+    fit->options.atol = fit->options.btol =
+        fmax(tighter * gp->spec->solver.rtol, 2 * DBL_EPSILON * fit->map.condition);
     if (gp->spec->solver.max_iterations)
         fit->options.max_iterations = gp->spec->solver.max_iterations;
     KR_TRY(kr_lstsq_open(ctx, &fit->options, &fit->A, 1, &fit->factor_op, &fit->problem));

@@ -375,7 +375,7 @@ kr_status kr_features_fourier(struct kr_ctx *ctx, const struct kr_fourier_option
         theta[p] = parameters->items[p].spec.value;
     KR_TRY(collect(ctx, kernel, parameters, kr_printf(ctx, "%s/kernel", pointer), plan));
     KR_TRY(share_out(ctx, options, pointer, plan));
-    *out = (struct kr_feature_map){.type = &fourier, .d = d, .plan = plan};
+    *out = (struct kr_feature_map){.type = &fourier, .d = d, .plan = plan, .condition = 1};
     for (size_t i = 0; i < plan->nparts; i++) {
         struct part *part = &plan->parts[i];
         if (part->kind == KR_FEATURES_SPECTRAL)

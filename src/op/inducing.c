@@ -9,20 +9,22 @@
  *
  *     K_bar = (S + S')/2,   S = L^-T tril(L'L_bar) L^-1, the diagonal of the triangle halved
  *
- * A K(Z, Z) that cannot be factorised gets jitter, a share of its diagonal, which is reported, and moves with
- * it in the derivative. Cost of a row: q kernel values; of opening, q^3/3 flops. Source of the reverse:
- * Murray 2016, "Differentiation of the Cholesky decomposition".
+ * A K(Z, Z) that cannot be factorised, or whose condition is above 1e12, gets jitter, a share of its
+ * diagonal, which is reported, and moves with it in the derivative: with a root of condition 1e6 products
+ * keep ten digits. Cost of a row: q kernel values; of opening, q^3/3 flops. Source of the reverse: Murray
+ * 2016, "Differentiation of the Cholesky decomposition".
  */
 #include "kriged/features.h"
 
 #include <cblas.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
+extern void dpocon_(const char *uplo, const int *n, const double *A, const int *lda, const double *norm,
+                    double *inverse, double *work, int *iwork, int *info);
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 
-static const double least_jitter = 1e-12, most_jitter = 1e-6;
+static const double least_jitter = 1e-12, most_jitter = 1e-6, least_inverse_condition = 1e-12;
 
 struct plan {
     const struct kr_kernel *kernel;
@@ -136,36 +138,51 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_feature_map *map, 
     return KR_OK;
 }
 
-/* A pivot that is nothing but rounding carries no information (as in cholesky.c). */
-static bool factorise(size_t q, const double *diagonal, double *L)
+/* L and 1/cond(K), estimated; memory: 3 q doubles, and q integers. */
+static double factorise(size_t q, double norm, double *L, double *memory, int *integers)
 {
     const int n = (int)q;
+    double inverse = 0;
     int info;
     dpotrf_("L", &n, L, &n, &info);
-    for (size_t i = 0; info == 0 && i < q; i++)
-        if (!(L[i * (q + 1)] * L[i * (q + 1)] > (double)q * DBL_EPSILON * diagonal[i]))
-            return false;
-    return info == 0;
+    if (info == 0)
+        dpocon_("L", &n, L, &n, &norm, &inverse, memory, integers, &info);
+    return inverse;
+}
+
+/* Largest sum of absolute entries of a column. */
+static double norm_of(size_t q, const double *K)
+{
+    double most = 0;
+    for (size_t j = 0; j < q; j++)
+        most = fmax(most, cblas_dasum((int)q, K + j * q, 1));
+    return most;
 }
 
 static kr_status take_root(struct kr_ctx *ctx, struct kr_feature_map *map)
 {
     const struct state *state = map->state;
     const size_t q = map->p;
-    double *K, *diagonal;
+    double *K, *diagonal, *memory;
+    int *integers;
     const struct kr_mark mark = kr_mark(ctx);
     KR_ALLOC(ctx, K, q * q);
     KR_ALLOC(ctx, diagonal, q);
+    KR_ALLOC(ctx, memory, 3 * q);
+    KR_ALLOC(ctx, integers, q);
     KR_TRY(evaluate(ctx, map, K));
     for (size_t i = 0; i < q; i++)
         diagonal[i] = K[i * (q + 1)];
-    for (double jitter = 0; jitter <= most_jitter; jitter = jitter > 0 ? 100 * jitter : least_jitter) {
+    const double norm = norm_of(q, K);
+    for (double jitter = 0; jitter<2 * most_jitter; jitter = jitter> 0 ? 100 * jitter : least_jitter) {
         KR_TRY(kr_poll(ctx));
         memcpy(state->L, K, q * q * sizeof *K);
         for (size_t i = 0; i < q; i++)
             state->L[i * (q + 1)] = (1 + jitter) * diagonal[i];
         map->jitter = jitter;
-        if (factorise(q, diagonal, state->L)) {
+        const double inverse = factorise(q, norm, state->L, memory, integers);
+        map->condition = 1 / sqrt(inverse);
+        if (inverse >= least_inverse_condition) {
             kr_release(ctx, mark);
             return KR_OK;
         }

@@ -1,6 +1,7 @@
 /* What the service says of itself. */
 #include "api/routes.h"
 #include "api/views.h"
+#include "engine/request.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,11 @@ kr_status kr_handle_capabilities(struct kr_exchange *x)
         if (route->bodies)
             json_object_set_new(bodies, route->name, json_integer((json_int_t)route->body_limit));
     json_object_set_new(json, "limits",
-                        json_pack("{s:o, s:i, s:i, s:i, s:i}", "body_bytes", bodies, "json_depth",
-                                  KR_JSON_DEPTH, "kernel_depth", KR_KERNEL_DEPTH, "kernel_parts",
-                                  KR_MAX_KERNEL_NODES, "workers", counts.workers));
+                        json_pack("{s:o, s:i, s:i, s:i, s:i, s:i, s:i}", "body_bytes", bodies,
+                                  "covariance_points", KR_MOST_COVARIANCE_POINTS, "sample_numbers",
+                                  KR_MOST_REPLY_NUMBERS, "json_depth", KR_JSON_DEPTH, "kernel_depth",
+                                  KR_KERNEL_DEPTH, "kernel_parts", KR_MAX_KERNEL_NODES, "workers",
+                                  counts.workers));
     return kr_send_json(x, 200, json);
 }
 

@@ -92,6 +92,33 @@ START_TEST(all_that_can_be_asked)
 }
 END_TEST
 
+/* At rows without noise, half of the variances are rounded below it. */
+START_TEST(what_has_no_column_is_in_the_header)
+{
+    json_t *rows = wave(60, 2, 31), *row;
+    char *points = text("x1,x2\n");
+    size_t i;
+    store("waves", 60, 2);
+    const char *id = submit(with(job_on("waves"), "/model",
+                                 "{'kernel': {'type': 'matern12'}, 'noise': {'variance': {'value': 0, "
+                                 "'fixed': true}}}"));
+    succeeded(id);
+    json_array_foreach(at(rows, "/x"), i, row) points =
+        text("%s%.17g,%.17g\n", points, number_at(row, "/0"), number_at(row, "/1"));
+    struct answer csv = in_csv(id, "?samples=1", points),
+                  json = predict(id, "?samples=1", "text/csv", "Accept: application/json", points);
+    const char *clamped = header_of(&csv, "X-Clamped-Variances"),
+               *jitter = header_of(&csv, "X-Samples-Jitter");
+    ck_status(csv, 200);
+    ck_assert_ptr_nonnull(clamped);
+    ck_assert_int_ge(atoi(clamped), 1);
+    ck_assert_int_eq(atoi(clamped), (int)number_at(json.json, "/clamped_variances"));
+    ck_assert_double_eq_tol(strtod(jitter, NULL), number_at(json.json, "/samples_jitter"),
+                            1e-2 * strtod(jitter, NULL));
+    ck_assert_ptr_null(header_of(&json, "X-Clamped-Variances"));
+}
+END_TEST
+
 START_TEST(the_reply_is_as_accepted)
 {
     const char *id = tuned(), *points = "{\"x\": [[0.1, 0.2]], \"variance\": false}";
@@ -146,4 +173,5 @@ START_TEST(refused)
 }
 END_TEST
 
-DAEMON_SUITE("predict csv", csv_in_and_out, all_that_can_be_asked, the_reply_is_as_accepted, refused)
+DAEMON_SUITE("predict csv", csv_in_and_out, all_that_can_be_asked, what_has_no_column_is_in_the_header,
+             the_reply_is_as_accepted, refused)

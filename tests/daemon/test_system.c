@@ -53,6 +53,7 @@ START_TEST(capabilities)
     ck_assert_double_eq(number_at(answer.json, "/constraints/0/options/0/default"), 1);
     ck_assert_str_eq(text_at(answer.json, "/constraints/3/options/0/kind"), "values");
     ck_assert_int_eq((int)number_at(answer.json, "/limits/kernel_depth"), 32);
+    ck_assert_int_eq((int)number_at(answer.json, "/limits/covariance_points"), 2000);
     ck_assert_double_gt(number_at(answer.json, "/limits/body_bytes/putDataset"), 1e6);
     struct command version = KRIGED("version");
     ck_assert_int_eq(version.status, 0);

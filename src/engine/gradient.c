@@ -90,6 +90,7 @@ static kr_status differentiate(struct kr_ctx *ctx, const struct kr_gradient_requ
     double *grad;
     KR_ALLOC(ctx, grad, gp->parameters.count);
     KR_TRY(open_gradients(ctx, gp, targets, &data));
+    KR_TRY(kr_objective_fits(ctx, gp, all, 0));
     KR_TRY(targets->data ? kr_objective_differentiate(ctx, gp, gp->start, all, evaluation, grad, &data)
                          : kr_objective_eval(ctx, gp, gp->start, all, evaluation, grad));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &evaluation->solver));
@@ -119,7 +120,6 @@ static kr_status evaluate(struct kr_ctx *ctx, const json_t *json, struct kr_grad
     if (targets->wanted[X_VALIDATION] && !gp.validation.n)
         return kr_fail(ctx, KR_INVALID, "/with_respect_to",
                        "must not name x_validation: nothing is held out");
-    KR_TRY(kr_objective_fits(ctx, &gp, request->metrics == 1, 0));
     KR_TRY(differentiate(ctx, request, targets, &gp, &evaluation, &out));
     KR_TRY(kr_gp_penalty(ctx, &gp, gp.start, &out.penalty, NULL));
     out.loss = evaluation.loss;

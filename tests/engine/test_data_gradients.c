@@ -46,6 +46,16 @@ static json_t *gradient(json_t *asked)
     return reply;
 }
 
+/* With an approximation of the covariance. */
+static json_t *few(const char *more)
+{
+    json_t *made = request("{'kernel': {'type': 'rbf'}, " RAW
+                           ", 'approximation': {'type': 'fourier_features', 'count': 40}}",
+                           more);
+    json_object_set(made, "solver", json_of("{}"));
+    return made;
+}
+
 #define EVERYTHING ", 'with_respect_to': ['parameters', 'x', 'y', 'noise_variance', 'x_validation']"
 
 /* A copy with one number of the data moved. */
@@ -120,6 +130,7 @@ START_TEST(what_gradients_by_data_refuse)
             "/model/standardize");
     REFUSED(try_gradient(request(RBF, ", 'with_respect_to': ['x', 'theta']"), &reply), "/with_respect_to/1");
     REFUSED(try_gradient(request(RBF, ", 'with_respect_to': ['x', 'y', 'x']"), &reply), "/with_respect_to/2");
+    REFUSED(try_gradient(few(", 'with_respect_to': ['x']"), &reply), "/model/approximation");
     json_t *evidence = request(RBF, ", 'with_respect_to': ['x_validation']");
     json_object_set(evidence, "objective", json_of("{'loss': 'evidence'}"));
     REFUSED(try_gradient(evidence, &reply), "/with_respect_to");
@@ -148,6 +159,8 @@ START_TEST(checks)
     /* standardised data: the parameters alone */
     reply = gradient(request(PLAIN_MODEL, ", 'check': {'directions': 2, 'seed': 7}"));
     ck_assert_uint_eq(json_array_size(at(at(reply, "check"), "directions")), 2);
+    ck_assert_double_lt(number(at(reply, "check"), "largest_relative_error"), 1e-6);
+    reply = gradient(few(", 'check': {}"));
     ck_assert_double_lt(number(at(reply, "check"), "largest_relative_error"), 1e-6);
     REFUSED(try_gradient(request(RBF, ", 'check': {'type': 'taylor'}"), &refused), "/check/type");
     REFUSED(try_gradient(request(RBF, ", 'check': {'directions': 0}"), &refused), "/check/directions");
@@ -186,6 +199,10 @@ START_TEST(inline_validation_data)
     assert_same_json(json_array_get(at(gradients, "x"), 0),
                      json_array_get(at(at(whole, "gradients"), "x"), 1));
     ck_assert_ptr_null(json_object_get(at(reply, "request"), "validation_data"));
+    json_t *features = beside("{'type': 'dataset'}", ""); /* the same of an approximation */
+    json_object_set(features, "model", at(few(""), "model"));
+    json_object_set(features, "solver", json_of("{}"));
+    assert_same_json(at(gradient(features), "loss"), at(gradient(few("")), "loss"));
     json_t *refused, *asked = beside("{'type': 'dataset', 'name': 'other'}", "");
     REFUSED(try_gradient(asked, &refused), "/validation_data");
     REFUSED(try_gradient(beside("{'type': 'fraction'}", ""), &refused), "/validation_data");

@@ -6,9 +6,8 @@
 #   tests/bench/*.c            build/bench/*
 #   clients/c/*.c              build/examples/*
 #
-# Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour; operators are checked when a solver is opened),
-# JOBS (test programs at a time), WERROR= (warnings
-# do not stop the build).
+# Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour), DEBUG=1 (operators are checked when a solver is
+# opened), JOBS (test programs at a time), WERROR= (warnings do not stop the build).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -69,7 +68,7 @@ else
 optimise := -O3
 warnings += $(WERROR)
 endif
-CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP $(if $(filter 1,$(SANITIZE)),-DKR_DEBUG)
+CPPFLAGS += -D_GNU_SOURCE -Iinclude -Isrc -MMD -MP $(if $(filter 1,$(DEBUG)),-DKR_DEBUG)
 CFLAGS += -std=gnu11 -g $(optimise) -fopenmp -fno-math-errno $(warnings)
 LDFLAGS += $(if $(filter 1,$(SANITIZE)),-fsanitize=address$(comma)undefined) -fopenmp
 comma := ,
@@ -149,6 +148,13 @@ asan:
 	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 TEST_TIMEOUT=900 \
 		$(MAKE) BUILD=build/asan SANITIZE=1 test-programs
 
+# Every operator that a solver is given keeps its promises (kr_op_check): the numerical layers, with KR_DEBUG.
+debug_tests := $(filter $(addprefix $(BUILD)/tests/,op/% solve/% opt/%),$(tests))
+debug:
+	@$(MAKE) BUILD=build/debug DEBUG=1 debug-programs
+debug-programs: $(debug_tests)
+	@CK_TIMEOUT_MULTIPLIER=4 JOBS=$(JOBS) tests/run.sh $(debug_tests)
+
 lint:
 	@deploy/install-deps.sh lint
 	@clang-format-14 --dry-run -Werror $(formatted)
@@ -174,6 +180,7 @@ demo-constraints: $(BUILD)/kriged
 
 # Everything, one after the other, with time for the long versions of the tests that have one (KRIGED_NIGHTLY=1).
 nightly:
+	@$(MAKE) debug
 	@export KRIGED_NIGHTLY=1 CK_TIMEOUT_MULTIPLIER=10 TEST_TIMEOUT=3600; \
 	for target in all lint test asan demo bench; do $(MAKE) $$target; done
 
@@ -184,6 +191,7 @@ help:
 	@echo "make          build/kriged and build/libkriged.a"
 	@echo "make test     the test programs, and that api/ is what the binary prints"
 	@echo "make asan     the test programs under the address and undefined-behaviour sanitizers"
+	@echo "make debug    the tests of operators, solvers and optimisers, every operator checked as it is used"
 	@echo "make lint     formatting, layers, budgets and text"
 	@echo "make bench    the benchmarks"
 	@echo "make examples the programs of clients/c, which show the library at work"

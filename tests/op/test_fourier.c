@@ -78,9 +78,8 @@ static void refused(const struct kr_variant *spec, size_t count, bool fixed, con
     build(spec, &s);
     for (size_t p = 0; p < s.parameters.count; p++)
         s.parameters.items[p].spec.fixed = fixed;
-    ck_assert_int_eq(
-        kr_features_fourier(ctx, &options, s.kernel, FEATURES, &s.parameters, "/model", &s.map),
-        KR_INVALID);
+    ck_assert_int_eq(kr_features_fourier(ctx, &options, s.kernel, FEATURES, &s.parameters, "/model", &s.map),
+                     KR_INVALID);
     ck_assert_str_eq(ctx->error.pointer, pointer);
     ck_assert_ptr_nonnull(strstr(ctx->error.detail, words));
     kr_ctx_clear_error(ctx);

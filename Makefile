@@ -145,7 +145,7 @@ api: $(binary)
 	@$(BUILD)/kriged manual > $(BUILD)/manual.md && mv $(BUILD)/manual.md api/manual.md
 
 asan:
-	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=4 TEST_TIMEOUT=900 \
+	@ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 CK_TIMEOUT_MULTIPLIER=10 TEST_TIMEOUT=1800 \
 		$(MAKE) BUILD=build/asan SANITIZE=1 test-programs
 
 # Every operator that a solver is given keeps its promises (kr_op_check): the numerical layers, with KR_DEBUG.

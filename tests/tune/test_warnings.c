@@ -65,6 +65,7 @@ START_TEST(each_is_said_where_it_holds)
         const char *got = codes(rows[i].request, &data);
         ck_assert_msg(strcmp(got, rows[i].codes) == 0, "row %zu: \"%s\", wanted \"%s\"", i, got,
                       rows[i].codes);
+        kr_ctx_fini(ctx);
     }
 }
 END_TEST

@@ -6,7 +6,8 @@
  *
  * and 1 when k and the noise are scaled by s: then a falls by s and c too, and no prediction's mean changes.
  * Cost: solves with the columns of the identity, in blocks: 2 n^3 flops where the solver has factorised, else
- * at most 512 columns. Memory: 2 n doubles a column of a block. Source: Rasmussen and Williams 2006, section
+ * at most 512 columns. Memory: 2 n doubles a column of a block, and the solver's own; blocks are
+ * narrow where there are many rows. Source: Rasmussen and Williams 2006, section
  * 5.4.2; Bachoc 2013 (Cross validation and maximum likelihood estimations of hyper-parameters), eq. 5.
  */
 #include "kriged/calibration.h"
@@ -14,7 +15,7 @@
 
 #include <string.h>
 
-enum { BLOCK = 256, DRAWN = 512, STREAM = 5 };
+enum { WIDE = 256, NARROW = 32, DRAWN = 512, STREAM = 5 };
 
 /* ---- what scales the covariance ---- */
 
@@ -121,9 +122,10 @@ kr_status kr_gp_leave_one_out_spread(struct kr_ctx *ctx, const struct kr_gp *gp,
                               &A));
     kr_centre(gp->mean, theta + gp->mean_first, fit, rhs);
     KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, NULL, alpha, NULL, &report));
-    const size_t count = choose(fit->n, A.solver.type->logdet != NULL, index);
-    for (size_t j = 0; j < count; j += BLOCK)
-        KR_TRY(add_block(ctx, &A, fit->n, alpha, count - j < BLOCK ? count - j : BLOCK, index + j, &sum,
+    const bool dense = A.solver.type->logdet != NULL;
+    const size_t count = choose(fit->n, dense, index), block = dense ? WIDE : NARROW;
+    for (size_t j = 0; j < count; j += block)
+        KR_TRY(add_block(ctx, &A, fit->n, alpha, count - j < block ? count - j : block, index + j, &sum,
                          &report));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &report));
     *spread = sum / (double)count;

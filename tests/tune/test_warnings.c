@@ -6,6 +6,10 @@ static struct kr_ctx arena, *ctx = &arena; /* of the data */
 /* The first `repeats` rows come again at the end. */
 static struct kr_dataset some_data(size_t n, size_t repeats)
 {
+    static bool open;
+    if (open)
+        kr_ctx_fini(ctx);
+    open = true;
     kr_ctx_init(ctx, 0);
     struct kr_dataset data = small_data(ctx, n, false, 3);
     double *x = kr_alloc(ctx, n * data.d, sizeof *x);

@@ -101,6 +101,8 @@ static void compare(json_t *one, const char *solver)
     json_t *reply = gradient(one, solver), *metrics = at(reply, "metrics"), *value;
     const double loss = number(one, "loss");
     assert_close(number(reply, "loss"), loss, fmax(1e-3, fabs(loss)), name, "loss", solver);
+    if (json_object_get(one, "penalty"))
+        assert_close(number(reply, "penalty"), number(one, "penalty"), 1, name, "penalty", solver);
     compare_gradients(one, reply, name, solver);
     compare_by_data(one, reply, name, solver);
     ck_assert_uint_eq(json_object_size(metrics), json_object_size(at(one, "metrics")));
@@ -218,6 +220,39 @@ static void compare_test(json_t *one)
     }
 }
 
+START_TEST(calibrations_are_alike)
+{
+    json_t *one;
+    size_t i, compared = 0;
+    json_array_foreach(cases(), i, one)
+    {
+        if (!json_object_get(one, "calibration"))
+            continue;
+        begin();
+        json_t *request = keep(json_deep_copy(at(one, "request")));
+        const double wanted = number(one, "calibration");
+        assert_close(number(at(tune(one, request), "result"), "calibration"), wanted, wanted,
+                     json_string_value(at(one, "name")), "calibration", "a tuning run");
+        end();
+        compared++;
+    }
+    ck_assert_uint_ge(compared, 2);
+}
+END_TEST
+
+START_TEST(every_prior_has_a_case)
+{
+    for (const struct kr_type *const *row = kr_prior_registry.rows; *row; row++) {
+        json_t *one;
+        size_t i;
+        bool found = false;
+        json_array_foreach(cases(), i, one) found |=
+            json_object_get(one, "penalty") && mentions(at(at(one, "request"), "model"), (*row)->name);
+        ck_assert_msg(found, "no case has the prior %s", (*row)->name);
+    }
+}
+END_TEST
+
 /* The model that a run without a step leaves. */
 static json_t *model_of(json_t *one)
 {
@@ -283,6 +318,8 @@ Suite *suite(void)
     tcase_set_timeout(tcase, 60); /* on a busy machine */
     tcase_add_test(tcase, every_case_by_every_solver);
     tcase_add_test(tcase, every_kernel_mean_and_loss_has_a_case);
+    tcase_add_test(tcase, calibrations_are_alike);
+    tcase_add_test(tcase, every_prior_has_a_case);
     tcase_add_test(tcase, test_rows_are_scored_alike);
     tcase_add_test(tcase, models_predict_alike);
     suite_add_tcase(made, tcase);

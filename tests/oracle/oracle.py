@@ -55,6 +55,25 @@ PARAMETERS = {
 }
 
 
+def number_of(value):
+    """A hyperparameter's value, alone or with what is known about it."""
+    return mpf(value["value"] if isinstance(value, dict) else value)
+
+
+PRIORS = {
+    "normal": lambda v, mean, sd: mp.npdf(v, mean, sd),
+    "lognormal": lambda v, mean, sd: mp.npdf(mp.log(v), mean, sd) / v,
+    "gamma": lambda v, shape, rate: rate**shape * v ** (shape - 1) * mp.exp(-rate * v) / mp.gamma(shape),
+    "halfcauchy": lambda v, scale: 2 / (mp.pi * scale * (1 + (v / scale) ** 2)),
+    "uniform": lambda v, lower, upper: 1 / (upper - lower),
+}
+
+
+def log_density(prior, value):
+    options = [mpf(v) for name, v in prior.items() if name != "type"]
+    return mp.log(PRIORS[prior["type"]](value, *options))
+
+
 def kernel_parameters(spec, path, d):
     """[(name, value)] of a kernel tree in the order of the tree."""
     if "kernels" in spec:
@@ -178,7 +197,8 @@ class Gp:
             slopes = slopes if isinstance(slopes, list) else [slopes] * self.d
             parameters += [(f"mean.coefficients[{k}]", v) for k, v in enumerate(slopes)] + [("mean.value", mean["value"])]
         parameters.append(("noise.variance", self.model.get("noise", {}).get("variance", 0.1)))
-        self.start = {name: mpf(value) for name, value in parameters}
+        self.start = {name: number_of(value) for name, value in parameters}
+        self.priors = {name: value["prior"] for name, value in parameters if isinstance(value, dict) and "prior" in value}
 
     def splits_of(self, validation, x):
         """[(rows that train, rows they predict)]; one with nothing to predict where nothing is held out."""
@@ -288,6 +308,18 @@ class Gp:
             norm = mp.gamma((nu + 1) / 2) / mp.gamma(nu / 2) / mp.sqrt(nu * mp.pi * variance)
             return -mp.log(norm * (1 + e**2 / (nu * variance)) ** (-(nu + 1) / 2))
         return density_loss(y, mean, variance)
+
+    def penalty(self):
+        count = len(self.train) if self.loss_type == "evidence" else sum(len(wanted) for _, wanted in self.splits)
+        return -sum_over(log_density(prior, self.start[name]) for name, prior in self.priors.items()) / count
+
+    def calibration(self):
+        """Mean standardised squared residual of every row that the model conditions on, predicted from all others."""
+        terms = []
+        for row in self.fit:
+            mean, variance = self.predict(self.start, [i for i in self.fit if i != row], [row])[0]
+            terms.append((self.y[row] - mean) ** 2 / variance)
+        return sum_over(terms) / len(terms)
 
     def gradients(self):
         out = {}
@@ -438,7 +470,24 @@ def all_cases():
         yield case("little noise", spec, loss, plain, noise=0.001)
         for solver in ("cg", "lsmr", "auto"):
             yield case(f"by {solver}", spec, loss, plain, mean=CONSTANT, solver={"type": solver, "rtol": 1e-12})
+    yield from cases_of_beliefs()
     yield from cases_by_data()
+
+
+def cases_of_beliefs():
+    """Priors on everything that may have one, and the factor of a calibration."""
+    plain, noisy = plain_data(1), plain_data(2, noise=True)
+    believed = lambda value, kind, **options: {"value": value, "prior": {"type": kind, **options}}
+    spec = {
+        "type": "matern32",
+        "variance": believed(1.2, "halfcauchy", scale=2.5),
+        "lengthscale": [believed(0.9, "lognormal", mean=0.7, sd=1), 1.4, believed(2, "uniform", lower=0.5, upper=4)],
+    }
+    mean = {"type": "constant", "value": believed(0.2, "normal", mean=-0.1, sd=0.5)}
+    for loss, validation in (("nlpd", None), ("mse", {"type": "leave_one_out"}), ("evidence", NONE)):
+        yield case("priors", spec, loss, noisy, mean=mean, noise=believed(0.1, "gamma", shape=1.5, rate=4), validation=validation)
+    for loss in ("nlpd", "evidence"):
+        yield case("calibrated", dict(kernels())["matern52 ard"], loss, plain, mean=CONSTANT, test=None, calibrate="leave_one_out")
 
 
 def first(data, count, after=0):
@@ -506,6 +555,10 @@ def main():
         gp = Gp(made)
         made["loss"] = float(gp.loss(gp.start))
         made["gradients"] = numbers(gp.gradients())
+        if gp.priors:
+            made["penalty"] = float(gp.penalty())
+        if gp.objective.get("calibrate"):
+            made["calibration"] = float(gp.calibration())
         made["metrics"] = numbers(gp.metrics(gp.train, gp.predictions(gp.start))) if gp.splits[0][1] else {}
         if gp.test:
             made["test"] = numbers(gp.metrics(gp.fit, list(zip(gp.test, gp.predict(gp.start, gp.fit, gp.test)))))

@@ -82,6 +82,8 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec)
     const struct kr_optimizer_type *optimizer = (const struct kr_optimizer_type *)spec->optimizer->type;
     if (spec->constraints && spec->constraints->count && !optimizer->takes_filter)
         return refuse_optimizer(ctx, optimizer->base.name);
+    if (spec->restarts)
+        KR_TRY(kr_schema_check(ctx, &kr_restarts_schema, spec->restarts));
     KR_TRY(check_calibration(ctx, spec));
     for (size_t p = 0; p < gp->parameters.count; p++) {
         const struct kr_parameter *parameter = &gp->parameters.items[p];

@@ -98,6 +98,18 @@ START_TEST(draws_are_uniform_in_the_logarithm)
 }
 END_TEST
 
+START_TEST(none_at_all_are_refused)
+{
+    struct kr_dataset data = some_data();
+    struct run_seen *run = prepare(RESTARTED(PLAIN, "nlpd", SHORT, "{\"count\": 2}"), &data);
+    run->request.restarts->count = 0; /* as a caller in C may */
+    go(run, NULL);
+    ck_assert_int_eq(run->status, KR_INVALID);
+    ck_assert_str_eq(run->ctx.error.pointer, "/count");
+    forget(run);
+}
+END_TEST
+
 /* With one feature the second start would be the first one again. */
 START_TEST(a_second_start_that_changes_nothing_is_drawn)
 {
@@ -323,6 +335,7 @@ Suite *suite(void)
     TCase *tcase = tcase_create("restarts");
     tcase_add_test(tcase, they_start_where_they_should);
     tcase_add_test(tcase, draws_are_uniform_in_the_logarithm);
+    tcase_add_test(tcase, none_at_all_are_refused);
     tcase_add_test(tcase, a_second_start_that_changes_nothing_is_drawn);
     tcase_add_test(tcase, the_limit_of_evaluations_is_shared);
     tcase_add_test(tcase, time_is_shared_and_its_end_is_the_end);

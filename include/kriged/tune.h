@@ -148,8 +148,8 @@ kr_status kr_tune_check(struct kr_ctx *ctx, const struct kr_tune_spec *spec) KR_
 /*
  * Sets gp->start to values by name, those of fixed parameters excepted, clamped to the bounds; clamped
  * (parameters) says which were. INVALID at `pointer` for a kernel that does not have the same names, a value
- * that is not positive where it must be, and names that are none here, those of another mean excepted. Before
- * kr_tune_check.
+ * that is not positive where it must be, and names that are none here, those of another mean or approximation
+ * excepted. Before kr_tune_check.
  */
 kr_status kr_tune_warm_start(struct kr_ctx *ctx, struct kr_gp *gp, const struct kr_values *values,
                              const char *pointer, bool *clamped) KR_MUST_CHECK;

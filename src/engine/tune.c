@@ -101,8 +101,9 @@ static kr_status warn_warm_start(struct kr_ctx *ctx, const struct prepared *prep
         while (p < parameters->count && strcmp(parameters->items[p].name, name) != 0)
             p++;
         if (p == parameters->count)
-            KR_TRY(warn_start(ctx, emit, "warm-start-unused", name,
-                              kr_printf(ctx, "%s of the warm start belongs to another mean", name)));
+            KR_TRY(warn_start(
+                ctx, emit, "warm-start-unused", name,
+                kr_printf(ctx, "%s of the warm start belongs to another mean or approximation", name)));
     }
     return KR_OK;
 }

@@ -18,6 +18,13 @@ static bool is_of_kernel(const char *name)
     return strncmp(name, "kernel.", strlen("kernel.")) == 0;
 }
 
+/* Of a part that the earlier model may have had differently. */
+static bool is_replaceable(const char *name)
+{
+    return strncmp(name, "mean.", strlen("mean.")) == 0 ||
+           strncmp(name, "approximation.", strlen("approximation.")) == 0;
+}
+
 static const struct kr_parameter *find_parameter(const struct kr_gp *gp, const char *name)
 {
     for (size_t p = 0; p < gp->parameters.count; p++)
@@ -41,7 +48,7 @@ static kr_status check(struct kr_ctx *ctx, const struct kr_gp *gp, const struct 
             return kr_fail(ctx, KR_INVALID, pointer,
                            "is of a kernel of another shape: it has %.100s, which this kernel has not",
                            values->names[i]);
-        if (!parameter && strncmp(values->names[i], "mean.", strlen("mean.")) != 0)
+        if (!parameter && !is_replaceable(values->names[i]))
             return kr_fail(ctx, KR_INVALID, pointer, "this model has no hyperparameter called \"%.100s\"",
                            values->names[i]);
         if (parameter && !parameter->spec.fixed && parameter->positive && !(values->values[i] > 0))

@@ -90,7 +90,8 @@ START_TEST(fixed_values_and_bounds_are_kept)
     json_t *model =
         json_of("{'standardize': {'x': true, 'y': true}, 'parameters': [{'name': 'kernel.variance', "
                 "'value': 3}, {'name': 'kernel.lengthscale', 'value': 5}, {'name': 'mean.value', "
-                "'value': 0.5}, {'name': 'noise.variance', 'value': 0.25}]}");
+                "'value': 0.5}, {'name': 'approximation.inputs[0][0]', 'value': 1}, {'name': "
+                "'noise.variance', 'value': 0.25}]}");
     nwarnings = 0;
     run(start_from(TUNED("{'kernel': {'type': 'matern32', 'variance': {'value': 1, 'fixed': true}, "
                          "'lengthscale': {'value': 1, 'bounds': [0.5, 2]}}}",

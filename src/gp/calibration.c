@@ -11,7 +11,7 @@
  * 5.4.2; Bachoc 2013 (Cross validation and maximum likelihood estimations of hyper-parameters), eq. 5.
  */
 #include "kriged/calibration.h"
-#include "gp/covariance.h"
+#include "gp/weight_space.h"
 
 #include <string.h>
 
@@ -53,9 +53,6 @@ kr_status kr_gp_scales(struct kr_ctx *ctx, const struct kr_gp *gp, const char *p
         return kr_fail(ctx, KR_INVALID, pointer,
                        "scales all variances together, and the known noise variances of the data cannot be "
                        "scaled");
-    if (strcmp(gp->spec->model.approximation.type->name, "exact") != 0)
-        return kr_fail(ctx, KR_INVALID, pointer, "is for the approximation exact, got %.40s",
-                       gp->spec->model.approximation.type->name);
     if (noise->fixed && noise->value > 0)
         return kr_fail(ctx, KR_INVALID, pointer,
                        "scales all variances together, and noise.variance is fixed at %g", noise->value);
@@ -115,6 +112,11 @@ kr_status kr_gp_leave_one_out_spread(struct kr_ctx *ctx, const struct kr_gp *gp,
     struct covariance A;
     double *rhs, *alpha, sum = 0;
     size_t *index;
+    if (gp->space) {
+        if (rows)
+            *rows = fit->n;
+        return kr_weight_spread(ctx, gp, theta, spread);
+    }
     KR_ALLOC(ctx, rhs, fit->n);
     KR_ALLOC(ctx, alpha, fit->n);
     KR_ALLOC(ctx, index, fit->n);

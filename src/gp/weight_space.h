@@ -87,4 +87,8 @@ kr_status kr_weight_posterior_paths(struct kr_ctx *ctx, const struct kr_posterio
                                     const struct kr_points *x, const double *noise, bool observe,
                                     size_t count, uint64_t seed, double *out) KR_MUST_CHECK;
 
+/* The mean standardised squared leave-one-out residual of gp->fit. n p^2 flops beyond the fit. */
+kr_status kr_weight_spread(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
+                           double *spread) KR_MUST_CHECK;
+
 #endif

@@ -105,13 +105,22 @@ void kr_features_gather(const struct features_op *self, size_t count, double *la
 
 /* ---- products ---- */
 
+/*
+ * A root of condition 1e6 makes rounding large. It must not depend on what else is in a block: then columns
+ * go one by one, which costs little beside the features.
+ */
+static bool one_by_one(const struct features_op *self, size_t k)
+{
+    return k == 1 || self->map->type->root;
+}
+
 /* Y = L^-1 Y, or L^-T Y, for k columns. */
 static void solve_root(const struct features_op *self, CBLAS_TRANSPOSE transpose, size_t k, double *Y)
 {
     const int p = (int)self->map->p;
-    if (self->map->type->root)
-        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, transpose, CblasNonUnit, p, (int)k, 1,
-                    self->map->type->root(self->map), p, Y, p);
+    for (size_t c = 0; self->map->type->root && c < k; c++)
+        cblas_dtrsv(CblasColMajor, CblasLower, transpose, CblasNonUnit, p, self->map->type->root(self->map),
+                    p, Y + c * self->map->p, 1);
 }
 
 /* T V in memory of its own. */
@@ -141,9 +150,10 @@ static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, con
             continue;
         const struct kr_feature_block block = kr_features_block(op, b, 0, memory);
         double *out = Y + block.first;
-        if (k == 1)
-            cblas_dgemv(CblasColMajor, CblasTrans, p, (int)block.n, 1, block.F, p, V, 1, 0, out, 1);
-        else
+        for (size_t c = 0; c < k && one_by_one(self, k); c++)
+            cblas_dgemv(CblasColMajor, CblasTrans, p, (int)block.n, 1, block.F, p, V + c * op->cols, 1, 0,
+                        out + c * op->rows, 1);
+        if (!one_by_one(self, k))
             cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)block.n, columns, p, 1, block.F, p, V,
                         p, 0, out, rows);
         for (size_t c = 0; self->scaled && c < k; c++)
@@ -162,9 +172,10 @@ static void add_transposed(const struct kr_op *op, const struct kr_feature_block
     for (size_t c = 0; c < k; c++)
         for (size_t i = 0; i < block->n; i++)
             block->own[c * block->n + i] = block->D[i] * U[c * op->rows + block->first + i];
-    if (k == 1)
-        cblas_dgemv(CblasColMajor, CblasNoTrans, p, n, 1, block->F, p, block->own, 1, 1, sum, 1);
-    else
+    for (size_t c = 0; c < k && one_by_one(op->self, k); c++)
+        cblas_dgemv(CblasColMajor, CblasNoTrans, p, n, 1, block->F, p, block->own + c * block->n, 1, 1,
+                    sum + c * op->cols, 1);
+    if (!one_by_one(op->self, k))
         cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, p, (int)k, n, 1, block->F, p, block->own, n, 1,
                     sum, p);
 }
@@ -300,11 +311,21 @@ kr_status kr_features_pull_x(struct kr_ctx *ctx, const struct kr_op *op, size_t 
 
 /* ---- entries ---- */
 
+/* By the rows as they are; with a root by products, so that both say the same of columns that rounding fills.
+ */
 static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
 {
     const struct features_op *self = op->self;
-    double *memory;
+    double *memory, *units;
     const struct kr_mark mark = kr_mark(ctx);
+    if (self->map->type->root) {
+        KR_TRY(kr_block(ctx, op->cols, op->cols, &units));
+        for (size_t j = 0; j < op->cols; j++)
+            units[j * (op->cols + 1)] = 1;
+        KR_TRY(apply(ctx, op, op->cols, units, A));
+        kr_release(ctx, mark);
+        return KR_OK;
+    }
     KR_TRY(kr_features_refresh(ctx, self->map));
     KR_TRY(kr_features_memory(ctx, op, 0, &memory));
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
@@ -312,7 +333,6 @@ static kr_status fill(struct kr_ctx *ctx, const struct kr_op *op, double *A)
         if (kr_due(ctx))
             continue;
         const struct kr_feature_block block = kr_features_block(op, b, 0, memory);
-        solve_root(self, CblasNoTrans, block.n, block.F);
         for (size_t j = 0; j < op->cols; j++)
             for (size_t i = 0; i < block.n; i++)
                 A[j * op->rows + block.first + i] = block.D[i] * block.F[i * op->cols + j];

@@ -71,7 +71,6 @@ static kr_status look(struct kr_ctx *ctx, const struct kr_dataset *data, const s
     struct kr_gp gp;
     bool *scales;
     const struct kr_mark mark = kr_mark(ctx);
-    const bool exact = strcmp(spec->model.approximation.type->name, "exact") == 0;
     plain.objective.subset = NULL;
     KR_TRY(kr_variant_init(ctx, &kr_approximation_registry, "exact", &plain.model.approximation));
     KR_TRY(kr_variant_init(ctx, &kr_loss_registry, "evidence", &plain.objective.loss));
@@ -79,7 +78,7 @@ static kr_status look(struct kr_ctx *ctx, const struct kr_dataset *data, const s
     KR_ALLOC(ctx, scales, gp.parameters.count);
     *out = (struct facts){.rows = gp.fit.n, .features = data->d};
     KR_TRY(find_repeats(ctx, &gp, &out->repeats));
-    out->scales = exact && kr_gp_scales(ctx, &gp, "", scales) == KR_OK;
+    out->scales = kr_gp_scales(ctx, &gp, "", scales) == KR_OK;
     kr_ctx_clear_error(ctx); /* only a question */
     kr_release(ctx, mark);
     return KR_OK;

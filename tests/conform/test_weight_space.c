@@ -177,6 +177,68 @@ START_TEST(gradients_of_every_loss)
 }
 END_TEST
 
+struct constrained {
+    const struct kr_gp *gp;
+    const struct kr_gp_constraints *constraints;
+    double *theta;
+    size_t index, which;
+};
+
+static double constraint_at(void *self, double value)
+{
+    struct constrained *at = self;
+    struct kr_evaluation evaluation;
+    const double before = at->theta[at->index];
+    double c[2];
+    at->theta[at->index] = value;
+    OK(kr_objective_constrained(ctx, at->gp, at->constraints, at->theta, false, &evaluation, NULL, c, NULL));
+    at->theta[at->index] = before;
+    return c[at->which];
+}
+
+/* Two conditions on the predictions beside a loss of the mean, all points or some of them. */
+START_TEST(constraints_and_subsets)
+{
+    const struct kr_dataset data = small_data(ctx, 60, true, 6);
+    const struct kr_variant kernel = leaf(ctx, kernel_type("matern52"), 1);
+    struct kr_variant specs[2];
+    OK(kr_variant_init(ctx, &kr_constraint_registry, "bias", &specs[0]));
+    OK(kr_variant_init(ctx, &kr_constraint_registry, "calibration", &specs[1]));
+    for (int method = 0; method < METHODS; method++)
+        for (size_t v = 0; v < 3; v++) {
+            struct kr_gp gp;
+            struct kr_gp_spec spec;
+            struct kr_gp_constraints constraints;
+            struct kr_evaluation evaluation;
+            struct kr_subset_spec subset = {7, 1, false};
+            make_spec(ctx, &kernel, "mse", "cholesky", "constant", &spec);
+            approximate(&spec, method, 8);
+            fold(&spec, validations[v]);
+            spec.objective.subset = &subset;
+            OK(kr_gp_init(ctx, &spec, &data, &gp));
+            OK(kr_gp_constrain(ctx, &gp, &(struct kr_variants){2, specs}, "/constraints", &constraints));
+            const size_t count = gp.parameters.count;
+            double *grad = kr_alloc(ctx, count, sizeof *grad), c[2], *J = kr_alloc(ctx, 2 * count, sizeof *J);
+            OK(kr_objective_constrained(ctx, &gp, &constraints, gp.start, false, &evaluation, grad, c, J));
+            for (size_t i = 0; i < 2; i++) {
+                double scale = 0;
+                for (size_t p = 0; p < count; p++)
+                    scale = fmax(scale, fabs(J[i * count + p]));
+                ck_assert(scale > 1e-6);
+                for (size_t p = 0; p < count; p++) {
+                    struct constrained at = {&gp, &constraints, gp.start, p, i};
+                    CLOSE(J[i * count + p], derivative(constraint_at, &at, gp.start[p]), scale, 1e-6,
+                          "%s, %s, constraint %zu by %s", method_names[method], validations[v], i,
+                          gp.parameters.items[p].name);
+                }
+            }
+            for (size_t p = 0; p < count; p++)
+                CLOSE(grad[p], difference(&gp, p, 1e-4), 1e-2, 1e-5, "%s, %s, %s", method_names[method],
+                      validations[v], gp.parameters.items[p].name);
+        }
+}
+END_TEST
+
 START_TEST(same_bits_with_any_number_of_threads)
 {
     const struct kr_dataset data = small_data(ctx, 700, true, 6);
@@ -216,6 +278,7 @@ Suite *suite(void)
     tcase_add_test(tcase, gradients_of_inducing_inputs);
     tcase_add_test(tcase, gradients_by_inducing_inputs);
     tcase_add_test(tcase, gradients_of_every_loss);
+    tcase_add_test(tcase, constraints_and_subsets);
     tcase_add_test(tcase, same_bits_with_any_number_of_threads);
     suite_add_tcase(made, tcase);
     return made;

@@ -185,6 +185,27 @@ START_TEST(jitter_is_told)
 }
 END_TEST
 
+/* Tuned by the evidence, then scaled: errors of single rows are as large as predicted. */
+START_TEST(a_run_may_be_calibrated)
+{
+    json_t *reply =
+        tune(json_of("{'dataset': 'd', 'model': %s, 'objective': {'loss': 'evidence', 'calibrate': "
+                     "'leave_one_out'}, 'optimizer': {'type': 'lbfgs', 'max_evaluations': 3}}",
+                     models[_i]));
+    json_t *check = json_of("{'dataset': 'd', 'objective': {'loss': 'mse', 'validation': {'type': "
+                            "'leave_one_out'}}, 'optimizer': {'type': 'adam', 'max_evaluations': 0}, "
+                            "'constraints': [{'type': 'calibration'}]}"),
+           *part = json_object(), *model = at(reply, "model");
+    for (const char *const *name =
+             (const char *const[]){"kernel", "mean", "noise", "standardize", "approximation", NULL};
+         *name; name++)
+        json_object_set(part, *name, at(model, *name));
+    json_object_set_new(check, "model", part);
+    json_t *scored = at(tune(check), "result");
+    ck_assert_double_eq_tol(number(scored, "constraint_violation"), 0, 1e-9);
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *made = suite_create("approximations");
@@ -197,6 +218,7 @@ Suite *suite(void)
     tcase_add_loop_test(tcase, covariances_and_samples, 0, MODELS);
     tcase_add_loop_test(tcase, requests_refuse_with_a_pointer, 0, sizeof refused / sizeof *refused);
     tcase_add_test(tcase, documents_that_contradict_themselves);
+    tcase_add_loop_test(tcase, a_run_may_be_calibrated, 0, MODELS);
     tcase_add_test(tcase, jitter_is_told);
     suite_add_tcase(made, tcase);
     return made;

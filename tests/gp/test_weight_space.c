@@ -3,6 +3,7 @@
  * algebra; against the exact one where they are exact, or nearly; what is refused, and what is told.
  */
 #include "approximations.h"
+#include "kriged/calibration.h"
 #include "kriged/differentiate.h"
 
 /* The loss of the dense predictions; each fold from all other rows, the order of points kept. */
@@ -136,6 +137,44 @@ START_TEST(many_fourier_features_approach_the_exact_process)
         }
     ck_assert_msg(error[1] < 0.02 * fmax(fabs(exact), 0.5), "%g of %g", error[1], exact);
     ck_assert_msg(error[1] < 0.5 * error[0] && error[1] > 0.1 * error[0], "%g after %g", error[1], error[0]);
+}
+END_TEST
+
+/* The spread is what the calibration constraint says of leave-one-out, less its target; scaled by it, it
+ * is 1. */
+START_TEST(calibration_scales_the_spread_to_one)
+{
+    const struct kr_dataset data = small_data(ctx, N, false, 5);
+    struct kr_variant constraint;
+    OK(kr_variant_init(ctx, &kr_constraint_registry, "calibration", &constraint));
+    for (int method = 0; method < 2; method++) {
+        struct kr_gp_spec spec;
+        struct kr_gp gp;
+        struct kr_gp_constraints constraints;
+        struct kr_evaluation evaluation;
+        spec_of(&spec, "mse");
+        OK(kr_variant_init(ctx, &kr_validation_registry, "leave_one_out", &spec.objective.validation));
+        if (method)
+            inducing(&spec, 9);
+        else
+            fourier(&spec, 20);
+        OK(kr_gp_init(ctx, &spec, &data, &gp));
+        OK(kr_gp_constrain(ctx, &gp, &(struct kr_variants){1, &constraint}, "/constraints", &constraints));
+        bool *scales = kr_alloc(ctx, gp.parameters.count, sizeof *scales);
+        double spread, c, again;
+        size_t rows;
+        OK(kr_gp_scales(ctx, &gp, "", scales));
+        OK(kr_gp_leave_one_out_spread(ctx, &gp, gp.start, &spread, &rows));
+        OK(kr_objective_constrained(ctx, &gp, &constraints, gp.start, true, &evaluation, NULL, &c, NULL));
+        ck_assert_uint_eq(rows, N);
+        CLOSE(spread, c + 1, spread, 1e-11, "method %d", method);
+        const double before = evaluation.loss;
+        for (size_t p = 0; p < gp.parameters.count; p++)
+            gp.start[p] *= scales[p] ? spread : 1;
+        OK(kr_gp_leave_one_out_spread(ctx, &gp, gp.start, &again, NULL));
+        CLOSE(again, 1, 1, 1e-10, "scaled, method %d", method);
+        CLOSE(loss_of(&gp), before, before, 1e-10, "the mean stays, method %d", method);
+    }
 }
 END_TEST
 
@@ -275,4 +314,5 @@ END_TEST
 APPROXIMATION_SUITE("weight space", losses_are_those_of_the_dense_process,
                     the_evidence_is_that_of_the_dense_process, inducing_inputs_at_all_rows_are_exact,
                     many_fourier_features_approach_the_exact_process, what_does_not_fit_is_refused,
-                    ill_conditioned_inducing_inputs, jitter_is_told, memory_is_foretold)
+                    calibration_scales_the_spread_to_one, ill_conditioned_inducing_inputs, jitter_is_told,
+                    memory_is_foretold)

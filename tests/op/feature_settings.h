@@ -61,8 +61,7 @@ static inline bool fourier(const struct kr_variant *spec, struct setting *s)
     build(spec, s);
     if (!s->kernel)
         return false;
-    if (kr_features_fourier(ctx, &options, s->kernel, FEATURES, &s->parameters, "/model/kernel", &s->map) !=
-        KR_OK) {
+    if (kr_features_fourier(ctx, &options, s->kernel, FEATURES, &s->parameters, "/model", &s->map) != KR_OK) {
         ck_assert_int_eq(ctx->error.status, KR_INVALID);
         kr_ctx_clear_error(ctx);
         return false;

@@ -197,6 +197,9 @@ class Gp:
             slopes = slopes if isinstance(slopes, list) else [slopes] * self.d
             parameters += [(f"mean.coefficients[{k}]", v) for k, v in enumerate(slopes)] + [("mean.value", mean["value"])]
         parameters.append(("noise.variance", self.model.get("noise", {}).get("variance", 0.1)))
+        self.inputs = self.model.get("approximation", {}).get("inputs")
+        if self.inputs and self.model["approximation"].get("tune_inputs"):
+            parameters += [(f"approximation.inputs[{i}][{k}]", v) for i, row in enumerate(self.inputs) for k, v in enumerate(row)]
         self.start = {name: number_of(value) for name, value in parameters}
         self.priors = {name: value["prior"] for name, value in parameters if isinstance(value, dict) and "prior" in value}
 
@@ -232,24 +235,44 @@ class Gp:
         slopes = (theta.get(f"mean.coefficients[{k}]", mpf(0)) * v for k, v in enumerate(point))
         return theta.get("mean.value", mpf(0)) + sum_over(slopes)
 
+    def covariance(self, theta):
+        """k(a, b, same) of the function; with inducing inputs what they know of it, and white noise as it is."""
+        spec = self.model["kernel"]
+        k = lambda a, b, same=False: kernel(spec, "kernel", theta, a, b, same)
+        if not self.inputs:
+            return k
+        z = [[theta.get(f"approximation.inputs[{i}][{c}]", mpf(v)) for c, v in enumerate(row)] for i, row in enumerate(self.inputs)]
+        inverse = mp.matrix([[k(a, b) for b in z] for a in z]) ** -1
+        known = {}
+
+        def at(a):
+            if tuple(a) not in known:
+                known[tuple(a)] = mp.matrix([k(a, b) for b in z])
+            return known[tuple(a)]
+
+        return lambda a, b, same=False: (at(a).T * (inverse * at(b)))[0] + (k(a, a, True) - k(a, a) if same else 0)
+
     def predict(self, theta, given, wanted):
-        """Mean and variance of new observations at the rows `wanted`, conditioned on the rows `given`; standardised."""
+        """Mean and variance of new observations at the rows `wanted`, conditioned on the rows `given`; standardised.
+        What inducing inputs do not know of a point is uncertain too."""
         spec, noise, m = self.model["kernel"], theta["noise.variance"], lambda row: self.mean(theta, self.x[row])
+        k = self.covariance(theta)
+        own = lambda a: kernel(spec, "kernel", theta, a, a, True)
         n = len(given)
         if n == 0:
-            return [(m(j), kernel(spec, "kernel", theta, self.x[j], self.x[j], True) + noise + self.known[j]) for j in wanted]
+            return [(m(j), own(self.x[j]) + noise + self.known[j]) for j in wanted]
         a = mp.matrix(n, n)
         for i in range(n):
             for j in range(i + 1):
-                a[i, j] = a[j, i] = kernel(spec, "kernel", theta, self.x[given[i]], self.x[given[j]], i == j)
+                a[i, j] = a[j, i] = k(self.x[given[i]], self.x[given[j]], i == j)
             a[i, i] += noise + self.known[given[i]]
         inverse = a**-1
         residual = mp.matrix([self.y[i] - m(i) for i in given])
         alpha = inverse * residual
         out = []
         for j in wanted:
-            cross = mp.matrix([kernel(spec, "kernel", theta, self.x[j], self.x[i]) for i in given])
-            prior = kernel(spec, "kernel", theta, self.x[j], self.x[j], True)
+            cross = mp.matrix([k(self.x[j], self.x[i]) for i in given])
+            prior = own(self.x[j])
             explained = (cross.T * (inverse * cross))[0]
             out.append((m(j) + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
         return out
@@ -257,7 +280,7 @@ class Gp:
     def joint(self, points):
         """Mean, covariance and the mean's gradient of the function (no noise) at points in the data's units."""
         spec, theta = self.model["kernel"], self.start
-        k = lambda a, b, same=False: kernel(spec, "kernel", theta, a, b, same)
+        k, own = self.covariance(theta), lambda a, b, same: kernel(spec, "kernel", theta, a, b, same)
         n = len(self.fit)
         a = mp.matrix(n, n)
         for i in range(n):
@@ -270,7 +293,7 @@ class Gp:
         moved = lambda p, f, step: [mpf(v) + (step if g == f else 0) for g, v in enumerate(p)]
         cross = [mp.matrix([k(scale(p), self.x[r]) for r in self.fit]) for p in points]
         solved = [mp.lu_solve(a, c) for c in cross]
-        covariance = [[self.y_sd**2 * (k(scale(p), scale(q), i == j) - (cross[i].T * solved[j])[0])
+        covariance = [[self.y_sd**2 * (own(scale(p), scale(q), i == j) - (cross[i].T * solved[j])[0])
                        for j, q in enumerate(points)] for i, p in enumerate(points)]
         gradient = [[(mean_at(moved(p, f, STEP)) - mean_at(moved(p, f, -STEP))) / (2 * STEP) for f in range(self.d)] for p in points]
         lists = lambda rows: [[float(v) for v in row] for row in rows]
@@ -283,8 +306,13 @@ class Gp:
         return sum_over(terms) / len(terms)
 
     def evidence(self, theta):
-        """By the chain rule of probability: each row predicted from those before it."""
+        """By the chain rule of probability: each row predicted from those before it; or by its formula."""
         rows = self.train
+        if self.inputs:
+            k, noise = self.covariance(theta), theta["noise.variance"]
+            a = mp.matrix([[k(self.x[i], self.x[j], i == j) + (noise + self.known[i] if i == j else 0) for j in rows] for i in rows])
+            e = mp.matrix([self.y[i] - self.mean(theta, self.x[i]) for i in rows])
+            return ((e.T * mp.lu_solve(a, e))[0] / len(rows) + mp.log(mp.det(a)) / len(rows) + mp.log(2 * mp.pi)) / 2
         terms = [self.predict(theta, rows[:i], [rows[i]])[0] for i in range(len(rows))]
         return sum_over(density_loss(self.y[row], *term) for row, term in zip(rows, terms)) / len(rows)
 
@@ -472,6 +500,24 @@ def all_cases():
             yield case(f"by {solver}", spec, loss, plain, mean=CONSTANT, solver={"type": solver, "rtol": 1e-12})
     yield from cases_of_beliefs()
     yield from cases_by_data()
+    yield from approximations(plain, noisy)
+
+
+def approximations(plain, noisy):
+    """Inducing inputs by their definition; Fourier features of kernels that they are exact for."""
+    inputs = [[-1.2, 0.3, 0.1], [0.4, -0.9, 1.1], [0.9, 0.8, -0.7], [-0.2, 1.4, 0.6]]
+    smooth = {"type": "sum", "kernels": [dict(kernels())["matern52 ard"], {"type": "white", "variance": 0.05}, {"type": "linear", "variance": 0.3}]}
+    finite = {"type": "sum", "kernels": [{"type": "linear", "variance": [0.5, 0.2, 0.9]}, {"type": "cosine", "variance": 0.8, "period": 3.1}, {"type": "constant", "variance": 0.7}]}
+    folds, leave_one_out = FOLDS, {"type": "leave_one_out"}
+    for validation in (None, leave_one_out, folds):
+        for loss in ("mse", "nlpd") if validation == folds else ("mse", "nlpd", "evidence"):
+            for tuned in (True,) if validation else (False, True):
+                made = case(f"inducing, tuned {tuned}, {validation}", smooth, loss, noisy, mean=CONSTANT, validation=validation, solver={"type": "lsmr"})
+                made["request"]["model"]["approximation"] = {"type": "inducing", "inputs": inputs, "tune_inputs": tuned}
+                yield made
+            made = case(f"fourier features, {validation}", finite, loss, plain, mean=CONSTANT, validation=validation, solver={"type": "lsmr"})
+            made["request"]["model"]["approximation"] = {"type": "fourier_features", "count": 2}
+            yield made
 
 
 def cases_of_beliefs():

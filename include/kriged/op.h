@@ -33,6 +33,10 @@ struct kr_op_type {
                          double *out);
     /* Optional, for A = B + diag(D): sets D (rows) and returns B. */
     const struct kr_op *(*shifted)(const struct kr_op *, double *D);
+    /* Optional: the same matrix by cheaper (single precision) arithmetic, blocks still in double; products to
+     * about 1e-6 |A| |x|. Lives as long as op. For inner iterations whose true residuals are computed with op
+     * itself. */
+    const struct kr_op *(*single)(const struct kr_op *);
 };
 
 struct kr_op {
@@ -62,17 +66,19 @@ kr_status kr_op_columns(struct kr_ctx *ctx, const struct kr_op *op, size_t count
 /* B and, in D (rows), the diagonal of A = B + diag(D); NULL (D = 0) for an operator that is not such a sum.
  */
 const struct kr_op *kr_op_shifted(const struct kr_op *op, double *D);
+/* The same matrix in single precision; NULL: there is none. */
+const struct kr_op *kr_op_single(const struct kr_op *op);
 
 /*
  * Is this an operator? With `probes` seeded random vectors (one at a time and as a block): every entry of
  * both products is set and finite, a block is its columns, <U, A X> = <A'U, X> to 1e-10 |U||AX|, a symmetric
- * one has A = A'; fill, diagonal, columns and shifted, where the type has them, agree with the products. With
- * theta (count, what the operator borrowed; put back to the bit): the pull is the central difference of
- * <U, A(theta) V> to 1e-5, for `probes` random directions of theta, and adds. INVALID, in words with the
- * operator's name, the entry and the numbers, for the first promise that does not hold; a failure of the
- * operator itself is passed on. 4 products of a block (symmetric: 5; optional answers: 2 more), with theta 2
- * more a probe and 2 pulls; O((rows + cols) probes + count) memory. Debug builds (KR_DEBUG) call it when a
- * solver is opened.
+ * one has A = A'; fill, diagonal, columns, shifted and (to 1e-5) single, where the type has them, agree with
+ * the products. With theta (count, what the operator borrowed; put back to the bit): the pull is the central
+ * difference of <U, A(theta) V> to 1e-5, for `probes` random directions of theta, and adds. INVALID, in words
+ * with the operator's name, the entry and the numbers, for the first promise that does not hold; a failure of
+ * the operator itself is passed on. 4 products of a block (symmetric: 5; optional answers: 2 more), with
+ * theta 2 more a probe and 2 pulls; O((rows + cols) probes + count) memory. Debug builds (KR_DEBUG) call it
+ * when a solver is opened.
  */
 kr_status kr_op_check(struct kr_ctx *ctx, const struct kr_op *op, size_t probes, uint64_t seed, size_t count,
                       double *theta) KR_MUST_CHECK;

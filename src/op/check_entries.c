@@ -1,7 +1,8 @@
 /*
  * The optional answers against the products: `probes` columns of A, by A e_j. columns, diagonal and (up to
  * 2^20 entries) fill must hold the same numbers, to 1e-10 of the column's largest; A x = B x + D x where the
- * operator says that it is B + diag(D). Cost: 2 products of a block; the memory of what is asked for.
+ * operator says that it is B + diag(D); A x = S x to 1e-5 |A x| where S is its single precision form. Cost: 2
+ * products of a block, 2 more in single precision; the memory of what is asked for.
  */
 #include "op/block.h"
 #include "op/check.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 
 enum { MOST_FILLED = 1 << 20 };
-#define TOLERANCE 1e-10
+#define TOLERANCE        1e-10
+#define SINGLE_TOLERANCE 1e-5
 
 /* Columns of A by products: count of them, at index. */
 struct known {
@@ -125,6 +127,46 @@ static kr_status check_shifted(const struct kr_check *check)
     return KR_OK;
 }
 
+/* |A x - (A in single) x| <= 1e-5 |A x|, and its adjoint, for each probe. A normal x sees all entries alike,
+ * so this is of the order of the entries' relative error. */
+static kr_status compare_single(const struct kr_check *check, const struct kr_op *cheap, bool adjoint)
+{
+    const struct kr_op *op = check->op;
+    const size_t rows = adjoint ? op->cols : op->rows;
+    const char *what = adjoint ? "A'U" : "A X";
+    const struct kr_check other = {.ctx = check->ctx, .op = cheap, .k = check->k, .seed = check->seed};
+    double *got;
+    KR_TRY(kr_check_output(check->ctx, rows * check->k, &got));
+    KR_TRY(kr_check_multiply(&other, adjoint, check->k, adjoint ? check->U : check->X, got));
+    for (size_t c = 0; c < check->k; c++) {
+        const double *wanted = (adjoint ? check->AU : check->AX) + c * rows;
+        const double scale = kr_check_largest(rows, wanted) + DBL_MIN;
+        for (size_t i = 0; i < rows; i++)
+            got[c * rows + i] -= wanted[i];
+        const double off = kr_check_norm(rows, got + c * rows, scale),
+                     size = kr_check_norm(rows, wanted, scale);
+        if (!(off <= SINGLE_TOLERANCE * size))
+            return kr_fail(check->ctx, KR_INVALID, "",
+                           KR_NAMED
+                           "its single precision form differs in %s of probe %zu by %.3g of its size",
+                           KR_NAME_OF(op), what, c, off / size);
+    }
+    return KR_OK;
+}
+
+static kr_status check_single(const struct kr_check *check)
+{
+    const struct kr_op *op = check->op, *cheap = kr_op_single(op);
+    if (!cheap)
+        return KR_OK;
+    if (cheap->rows != op->rows || cheap->cols != op->cols || cheap->symmetric != op->symmetric)
+        return kr_fail(check->ctx, KR_INVALID, "", KR_NAMED "its single precision form is %zu x %zu%s",
+                       KR_NAME_OF(op), cheap->rows, cheap->cols,
+                       cheap->symmetric ? " and symmetric" : " and not symmetric");
+    KR_TRY(compare_single(check, cheap, false));
+    return compare_single(check, cheap, true);
+}
+
 kr_status kr_check_entries(const struct kr_check *check)
 {
     const struct kr_op *op = check->op;
@@ -143,6 +185,8 @@ kr_status kr_check_entries(const struct kr_check *check)
     }
     if (op->type->shifted)
         KR_TRY(check_shifted(check));
+    if (op->type->single)
+        KR_TRY(check_single(check));
     kr_release(check->ctx, mark);
     return KR_OK;
 }

@@ -228,20 +228,28 @@ static kr_status diagonal(struct kr_ctx *ctx, const struct kr_op *op, double *ou
     return KR_OK;
 }
 
+static const struct kr_op *single(const struct kr_op *op)
+{
+    const struct kernel_op *self = op->self;
+    return self->single.type ? &self->single : NULL;
+}
+
 static const struct kr_op_type kernel_type = {.name = "kernel",
                                               .apply = apply,
                                               .apply_t = apply_t,
                                               .pull = pull,
                                               .fill = fill,
                                               .diagonal = diagonal,
-                                              .columns = columns};
+                                              .columns = columns,
+                                              .single = single};
 
 kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                        const struct kr_points *X, const struct kr_points *Z, struct kr_op *out)
 {
     struct kernel_op *self;
     KR_ALLOC(ctx, self, 1);
-    *self = (struct kernel_op){kernel, theta, *X, Z ? *Z : *X};
     *out = (struct kr_op){&kernel_type, X->n, Z ? Z->n : X->n, Z == NULL, self};
+    *self = (struct kernel_op){kernel, theta, *X, Z ? *Z : *X, *out};
+    self->single.type = kr_kernel_has_single(kernel) ? &kr_kernel_single_type : NULL;
     return KR_OK;
 }

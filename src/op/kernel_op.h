@@ -8,7 +8,12 @@ struct kernel_op {
     const struct kr_kernel *kernel;
     const double *theta;
     struct kr_points x, z;
+    struct kr_op single; /* the same matrix in single precision; without a type where there is none */
 };
+
+/* Is there single precision for this kernel? Its operator's type. */
+bool kr_kernel_has_single(const struct kr_kernel *kernel);
+extern const struct kr_op_type kr_kernel_single_type;
 
 /* Rows of tiles. */
 static inline size_t tile_rows(size_t n)

@@ -120,3 +120,8 @@ const struct kr_op *kr_op_shifted(const struct kr_op *op, double *D)
     memset(D, 0, op->rows * sizeof *D);
     return NULL;
 }
+
+const struct kr_op *kr_op_single(const struct kr_op *op)
+{
+    return op->type->single ? op->type->single(op) : NULL;
+}

@@ -9,6 +9,7 @@ struct shift {
     const double *theta;
     size_t index;
     const double *extra;
+    const struct kr_op *single; /* the single precision inner, shifted by the same; NULL: it has none */
 };
 
 static double amount(const struct shift *shift, size_t i)
@@ -88,6 +89,12 @@ static const struct kr_op *shifted(const struct kr_op *op, double *D)
     return within ? within : &shift->inner;
 }
 
+static const struct kr_op *single(const struct kr_op *op)
+{
+    const struct shift *shift = op->self;
+    return shift->single;
+}
+
 static const struct kr_op_type shift_type = {.name = "shift",
                                              .apply = apply,
                                              .apply_t = apply_t,
@@ -95,17 +102,30 @@ static const struct kr_op_type shift_type = {.name = "shift",
                                              .fill = fill,
                                              .diagonal = diagonal,
                                              .columns = columns,
-                                             .shifted = shifted};
+                                             .shifted = shifted,
+                                             .single = single};
+
+static kr_status make(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
+                      const double *extra, const struct kr_op *cheaper, struct kr_op *out)
+{
+    struct shift *shift;
+    KR_ALLOC(ctx, shift, 1);
+    *shift = (struct shift){*inner, theta, index, extra, cheaper};
+    *out = (struct kr_op){&shift_type, inner->rows, inner->cols, inner->symmetric, shift};
+    return KR_OK;
+}
 
 kr_status kr_op_shift(struct kr_ctx *ctx, const struct kr_op *inner, const double *theta, size_t index,
                       const double *extra, struct kr_op *out)
 {
-    struct shift *shift;
+    const struct kr_op *cheaper = kr_op_single(inner);
+    struct kr_op *shifted_single = NULL;
     if (inner->rows != inner->cols)
         return kr_fail(ctx, KR_INVALID, "", "only a square operator can be shifted, got %zu x %zu",
                        inner->rows, inner->cols);
-    KR_ALLOC(ctx, shift, 1);
-    *shift = (struct shift){*inner, theta, index, extra};
-    *out = (struct kr_op){&shift_type, inner->rows, inner->cols, inner->symmetric, shift};
-    return KR_OK;
+    if (cheaper) {
+        KR_ALLOC(ctx, shifted_single, 1);
+        KR_TRY(make(ctx, cheaper, theta, index, extra, NULL, shifted_single));
+    }
+    return make(ctx, inner, theta, index, extra, shifted_single, out);
 }

@@ -114,13 +114,37 @@ static const struct kr_op *lying_shifted(const struct kr_op *op, double *D)
     return &self->dense;
 }
 
+/* 1.001 A, and A with another shape. */
+static kr_status lying_single_apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X,
+                                    double *Y)
+{
+    KR_TRY(broken_apply(ctx, op, k, X, Y));
+    for (size_t i = 0; i < op->rows * k; i++)
+        Y[i] *= 1.001;
+    return KR_OK;
+}
+
+static const struct kr_op_type lying_single_type = {
+    .name = "lying", .apply = lying_single_apply, .apply_t = broken_apply_t};
+static struct kr_op single_form;
+
+static const struct kr_op *lying_single(const struct kr_op *op)
+{
+    single_form = *op;
+    single_form.type = lie == 6 ? &lying_single_type : &broken_type;
+    single_form.symmetric = lie == 7;
+    return &single_form;
+}
+
 START_TEST(optional_answers)
 {
     static const char *const words[][2] = {{"fill says that row 2 of column"},
                                            {"diagonal says that row"},
                                            {"columns says that row 0 of column"},
                                            {"columns leaves row 4 of column 0 of 3 not set"},
-                                           {"shifted says that A = B + diag(D), but row 0 of column 0 of 3"}};
+                                           {"shifted says that A = B + diag(D), but row 0 of column 0 of 3"},
+                                           {"its single precision form differs in A X of probe 0 by 0.001"},
+                                           {"its single precision form is 5 x 5 and symmetric"}};
     struct kr_op_type type = broken_type;
     struct kr_ctx context, *ctx = &context;
     kr_ctx_init(ctx, 0);
@@ -130,8 +154,9 @@ START_TEST(optional_answers)
     type.diagonal = lying_diagonal;
     type.columns = lying_columns;
     type.shifted = lying_shifted;
+    type.single = lying_single;
     op.type = &type;
-    for (lie = 0; lie <= 5; lie++)
+    for (lie = 0; lie <= 7; lie++)
         if (lie == 0)
             OK(kr_op_check(ctx, &op, 3, 1, N * N, theta));
         else

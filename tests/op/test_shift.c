@@ -56,6 +56,14 @@ START_TEST(on_a_gram_matrix)
     check_fill(ctx, &op, A);
     check_questions(ctx, &op, A);
     check_pull(ctx, &op, theta, 3, 2);
+    OK(kr_op_check(ctx, &op, 3, 1, 3, theta)); /* its single precision form as well */
+    const struct kr_op *single = kr_op_single(&op);
+    ck_assert(single && single->symmetric && !kr_op_single(single));
+    double *v = normals(ctx, 20, 3), *wanted = normals(ctx, 20, 4), *got = normals(ctx, 20, 5);
+    OK(kr_op_apply(ctx, &op, 1, v, wanted));
+    OK(kr_op_apply(ctx, single, 1, v, got));
+    for (size_t i = 0; i < 20; i++)
+        CLOSE(got[i], wanted[i], 10, 1e-6, "row %zu in single precision", i);
     kr_ctx_fini(ctx);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /*
  * data: tables of numbers, before any model sees them.
  *
- *   dataset   n rows of d features and one target, from CSV text, arrays or a mapped .npy pair
+ *   dataset   n rows of d features and one target or several, from CSV text, arrays or a mapped .npy pair
  *   summary   per-column min, max, mean, sd and the warnings that an upload deserves
  *   groups    which rows have identical inputs
  *   split     seeded draws of rows that keep such groups together
@@ -16,12 +16,22 @@
 struct kr_dataset {
     size_t n, d;
     const double *x;                  /* feature-major: x[k * n + i] is feature k of row i */
-    const double *y;                  /* n targets */
+    const double *y;                  /* n targets; of several, y[t * n + i] is target t of row i */
     const double *noise_variance;     /* n known variances in the target's units squared, or NULL */
     const char *const *feature_names; /* d names, unique */
-    const char *target_name;
-    void *mapping; /* set when x and y are mapped files: kr_dataset_unmap */
+    const char *target_name;          /* of several, the first one's */
+    void *mapping;                    /* set when x and y are mapped files: kr_dataset_unmap */
+    size_t targets;                   /* 0 counts as 1 */
+    const char *const *target_names;  /* of several, unique; NULL where there is one */
 };
+
+static inline size_t kr_dataset_targets(const struct kr_dataset *data)
+{
+    return data->targets ? data->targets : 1;
+}
+
+/* A copy in the arena of the name of target t; NULL when the arena is full. */
+char *kr_dataset_target(struct kr_ctx *ctx, const struct kr_dataset *data, size_t t);
 
 struct kr_csv_options {
     const char *target;         /* a name or an index as text; NULL = last column not otherwise named */

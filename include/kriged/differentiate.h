@@ -17,7 +17,7 @@
  */
 struct kr_data_gradient {
     double *x;            /* rows x d, feature-major */
-    double *y;            /* rows */
+    double *y;            /* rows x targets */
     double *noise;        /* rows: by the known variances; a data set without them counts as zeros */
     double *x_validation; /* m x d, feature-major, in the order of gp->validation.rows: the share of x that
                              comes through the inputs of the held-out points alone */

@@ -9,6 +9,11 @@
  *   posterior   weights for prediction at new points
  *   metrics     what every evaluation and job reports, in the data's units
  *
+ * Several targets share the kernel, its noise and every factorisation or block of solutions; each is
+ * standardised by itself and has its own parameters of the mean function. The loss is the mean over targets
+ * of the loss of each; the evidence likewise, so that it is minus the sum of the log marginal likelihoods
+ * over the number of targets of all rows. Matrices with one column a target are column-major.
+ *
  * Everything numerical is in standardised units unless it says "data units". Formulas: Rasmussen and Williams
  * 2006, chapter 2, for the posterior; the adjoints are in the file that computes them.
  */
@@ -84,11 +89,12 @@ KR_DECLARE(kr_gp_spec, KR_GP_FIELDS);
 
 /* ---- methods ---- */
 
-/* m(x); theta and grad are the mean's own slices. */
+/* m(x); theta and grad are the mean's own slices, of one target. */
 struct kr_mean_type {
     struct kr_type base;
-    kr_status (*build)(struct kr_ctx *, const void *options, size_t d, const char *pointer, const char *path,
-                       struct kr_parameters *);
+    /* Appends its parameters, of several targets one set after the other. */
+    kr_status (*build)(struct kr_ctx *, const void *options, size_t d, size_t targets, const char *pointer,
+                       const char *path, struct kr_parameters *);
     void (*eval)(const double *theta, const struct kr_points *x, double *out);
     /* grad[p] += sum_i weights[i] dm(x_i)/dtheta_p */
     void (*pull)(const double *theta, const struct kr_points *x, const double *weights, double *grad);
@@ -163,13 +169,15 @@ struct kr_part {
     size_t n;
     const size_t *rows; /* ascending; held-out rows of folds: fold after fold */
     struct kr_points x;
-    double *y;
+    double *y;     /* n x targets */
     double *noise; /* known variances, or NULL */
+    size_t targets;
 };
 
 struct kr_standardisation {
-    double *x_mean, *x_sd; /* d; 0 and 1 where it is off */
-    double y_mean, y_sd;
+    double *x_mean, *x_sd;   /* d; 0 and 1 where it is off */
+    double y_mean, y_sd;     /* of the first target */
+    double *y_means, *y_sds; /* of all of them */
 };
 
 /* Held-out points first[f] .. first[f+1] - 1 of `validation` are fold f; they are points `at` of `train`. */
@@ -190,14 +198,17 @@ struct kr_gp {
     size_t rows;    /* of the data set */
     bool elsewhere; /* the held-out points are rows of another one */
     struct kr_standardisation scale;
-    double *x_spread,
-        y_spread; /* standard deviations of the standardised columns: what default bounds follow */
+    size_t targets;                  /* 0 counts as 1 */
+    const char *const *target_names; /* of several */
+    double *x_spread, *y_spread;     /* standard deviations of the standardised columns: what default bounds
+                                        follow */
     struct kr_part train, validation, test,
         fit; /* fit = train and validation: what predictions condition on */
     const struct kr_kernel *kernel;
     const struct kr_mean_type *mean;
     const struct kr_weight_space *space; /* NULL: the exact covariance */
     size_t mean_first, noise_index;      /* places in theta */
+    size_t mean_count;                   /* parameters of the mean, of one target */
     struct kr_parameters parameters;     /* of theta: the kernel tree, the mean, the noise */
     double *start;                       /* theta of the request */
 };
@@ -216,6 +227,10 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
  * or none where it is. */
 kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                           const struct kr_dataset *held_out, struct kr_gp *out) KR_MUST_CHECK;
+
+/* The gp of target t alone, at the same theta, borrowing everything. */
+struct kr_gp kr_gp_target(const struct kr_gp *gp, size_t t);
+struct kr_part kr_part_target(const struct kr_part *part, size_t t);
 
 /* How many rows of gp->fit have the inputs of another one before them. O(n d + n log n). */
 kr_status kr_gp_repeats(struct kr_ctx *ctx, const struct kr_gp *gp, size_t *count) KR_MUST_CHECK;
@@ -278,10 +293,23 @@ kr_status kr_gp_constrain(struct kr_ctx *ctx, const struct kr_gp *gp, const stru
     F(S, REAL, coverage_50, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 50 % interval")         \
     F(S, REAL, coverage_90, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 90 % interval")         \
     F(S, REAL, coverage_95, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 95 % interval")
-KR_DECLARE(kr_metrics, KR_METRICS_FIELDS);
+#define KR_TARGET_METRICS_FIELDS(F, S)                                                                       \
+    F(S, TEXT, name, _, NULL, 0, 0, 0, "of the target") KR_METRICS_FIELDS(F, S)
+KR_DECLARE(kr_target_metrics, KR_TARGET_METRICS_FIELDS);
+#define KR_ALL_METRICS_FIELDS(F, S)                                                                          \
+    KR_METRICS_FIELDS(F, S)                                                                                  \
+    F(S, LIST, targets, kr_target_metrics, NULL, 0, 0, KR_OMIT,                                              \
+      "of several targets: of each, in its own units; the numbers above are their means over targets, and "  \
+      "say little where units differ")
+KR_DECLARE(kr_metrics, KR_ALL_METRICS_FIELDS);
 
-/* Standardised predictions and targets in, data units out. variance = NULL leaves all but the first three
- * NaN. `fitted` gave the predictions (msll). */
+/* Standardised predictions (n x targets) in, data units out. variance = NULL leaves all but the first three
+ * NaN. `fitted` gave the predictions (msll). Of several targets the means; each (NULL = not wanted): of
+ * every target. */
+void kr_metrics_each(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                     const double *mean, const double *variance, struct kr_target_metrics *each,
+                     struct kr_metrics *out);
+/* The same without a list of targets. */
 void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
                      const double *mean, const double *variance, struct kr_metrics *out);
 
@@ -289,24 +317,25 @@ void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const
 double kr_normal_quantile(double p);
 
 struct kr_evaluation {
-    double loss;        /* mean over the validation rows, standardised units */
+    double loss;        /* mean over the validation rows (and targets), standardised units */
     double value_error; /* estimate of (exact - computed) loss from the solves' residuals; NaN without a
                            gradient */
     double value_bound; /* bound on what that estimate leaves out, to first order in the errors of the
                            predictions; NaN without a gradient or without noise */
     size_t clamped;     /* predictive variances that fell below the noise and were set to it */
     double jitter; /* share of the diagonal that was added to the covariance of inducing inputs; mostly 0 */
-    struct kr_metrics metrics;
+    struct kr_metrics metrics; /* of several targets with the list where kr_objective_eval or
+                                  kr_objective_differentiate made it */
     struct kr_solve_report solver;
 };
 
 /*
  * The loss at theta and, when grad is not NULL, its gradient by theta (natural values). All memory comes from
- * the arena and is released. `variance`: predict the variance although the loss does not need it, for the
- * metrics. NON_FINITE when the loss or its gradient is not finite; NOT_POSITIVE_DEFINITE; a solve that did
- * not reach its tolerance is a fact in the report. Cost with m validation and n training rows: mean only, 2
- * solves with one column, 4 passes over tiles; with the variance, one block solve with 1 + m columns, and 3 n
- * m doubles.
+ * the arena and is released, but for the metrics of each of several targets. `variance`: predict the variance
+ * although the loss does not need it, for the metrics. NON_FINITE when the loss or its gradient is not
+ * finite; NOT_POSITIVE_DEFINITE; a solve that did not reach its tolerance is a fact in the report. Cost with
+ * m validation and n training rows: mean only, 2 solves with one column, 4 passes over tiles; with the
+ * variance, one block solve with 1 + m columns, and 3 n m doubles; q targets take q columns instead of one.
  */
 kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
                             struct kr_evaluation *out, double *grad) KR_MUST_CHECK;
@@ -337,12 +366,13 @@ struct kr_posterior {
     const struct kr_kernel *kernel;
     const struct kr_mean_type *mean;
     size_t mean_first, noise_index;
+    size_t targets, mean_count; /* as of the gp */
     const double *theta;
     struct kr_points x;  /* what it conditions on */
     const double *noise; /* known variances there, or NULL */
-    const double *alpha; /* (K + noise)^-1 (y - m) */
+    const double *alpha; /* (K + noise)^-1 (y - m): a column each target */
     const struct kr_weight_space
-        *space;           /* NULL: exact. Else x and noise are nothing, alpha (p) are weights, */
+        *space;           /* NULL: exact. Else x and noise are nothing, alpha (p x targets) are weights, */
     const double *factor; /* and this is the lower Cholesky factor of A'A + I, p x p */
     const struct kr_solver_options *solver;
 };
@@ -352,9 +382,9 @@ kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const st
                             const double *theta, struct kr_posterior *out,
                             struct kr_solve_report *report) KR_MUST_CHECK;
 /*
- * Mean and, unless NULL, variance of new observations at x (noise variances of their own in `noise`, or
- * NULL); `observe` = false leaves the noise out. O(n d) a point for the mean; for the variance one solve a
- * point, in blocks.
+ * Mean (x->n x targets) and, unless NULL, variance (that of every target) of new observations at x (noise
+ * variances of their own in `noise`, or NULL); `observe` = false leaves the noise out. O(n d) a point for the
+ * mean; for the variance one solve a point, in blocks.
  */
 kr_status kr_posterior_predict(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                                const struct kr_points *x, const double *noise, bool observe, double *mean,
@@ -369,7 +399,10 @@ kr_status kr_posterior_covariance(struct kr_ctx *ctx, const struct kr_posterior 
                                   const struct kr_points *x, const double *noise, bool observe,
                                   double *variance, double *covariance, size_t *clamped,
                                   struct kr_solve_report *report) KR_MUST_CHECK;
-/* gradient[k * x->n + i] = d mean(x_i)/dx_ik, standardised units. O(n d) a point, nothing to solve. */
+/* What predicts target t alone, borrowing from the posterior of all. */
+struct kr_posterior kr_posterior_target(const struct kr_posterior *posterior, size_t t);
+/* Of the first target: gradient[k * x->n + i] = d mean(x_i)/dx_ik, standardised units. O(n d) a point,
+ * nothing to solve. */
 kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                                 const struct kr_points *x, double *gradient) KR_MUST_CHECK;
 /*
@@ -381,10 +414,11 @@ kr_status kr_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *p
 kr_status kr_normal_samples(struct kr_ctx *ctx, size_t n, const double *mean, double *covariance,
                             size_t count, uint64_t seed, double *out, double *jitter) KR_MUST_CHECK;
 /*
- * Joint samples by Matheron's rule, row-major count x x->n, of new observations or (`observe` = false) of the
- * function: a prior function of `features` (even) random Fourier features, corrected by one solve with count
- * columns. For many points: O((n + x->n) (features + n) count), where exact draws take x->n solves and
- * x->n^3. The same seed is the same function at whatever points. INVALID for kernels without features.
+ * Joint samples of the first target by Matheron's rule, row-major count x x->n, of new observations or
+ * (`observe` = false) of the function: a prior function of `features` (even) random Fourier features,
+ * corrected by one solve with count columns. For many points: O((n + x->n) (features + n) count), where exact
+ * draws take x->n solves and x->n^3. The same seed is the same function at whatever points. INVALID for
+ * kernels without features.
  */
 kr_status kr_posterior_paths(struct kr_ctx *ctx, const struct kr_posterior *posterior,
                              const struct kr_points *x, const double *noise, bool observe, size_t features,

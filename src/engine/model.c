@@ -109,7 +109,9 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     p->kernel = kernel;
     p->mean = (const struct kr_mean_type *)document->mean.type;
     p->mean_first = parameters.count;
-    KR_TRY(p->mean->build(ctx, document->mean.options, model->d, "/mean", "mean", &parameters));
+    p->targets = 1;
+    KR_TRY(p->mean->build(ctx, document->mean.options, model->d, p->targets, "/mean", "mean", &parameters));
+    p->mean_count = (parameters.count - p->mean_first) / p->targets;
     p->noise_index = parameters.count;
     if (document->noise.variance.array)
         return kr_fail(ctx, KR_INVALID, "/noise/variance", "must be one number, not an array");

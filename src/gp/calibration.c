@@ -66,9 +66,10 @@ kr_status kr_gp_scales(struct kr_ctx *ctx, const struct kr_gp *gp, const char *p
 
 /* ---- leave-one-out ---- */
 
-/* sum of a_i^2/c_i over the rows index[0 .. k). */
-static kr_status add_block(struct kr_ctx *ctx, const struct covariance *A, size_t n, const double *alpha,
-                           size_t k, const size_t *index, double *sum, struct kr_solve_report *report)
+/* The mean over targets of the sum of a_i^2/c_i over the rows index[0 .. k). */
+static kr_status add_block(struct kr_ctx *ctx, const struct covariance *A, size_t n, size_t targets,
+                           const double *alpha, size_t k, const size_t *index, double *sum,
+                           struct kr_solve_report *report)
 {
     double *E, *X;
     const struct kr_mark start = kr_mark(ctx);
@@ -84,7 +85,8 @@ static kr_status add_block(struct kr_ctx *ctx, const struct covariance *A, size_
                            "an entry of the inverse covariance's diagonal is %g: it is not positive definite "
                            "to double precision; raise noise.variance",
                            c);
-        *sum += alpha[index[j]] * alpha[index[j]] / c;
+        for (size_t t = 0; t < targets; t++)
+            *sum += alpha[t * n + index[j]] * alpha[t * n + index[j]] / c / (double)targets;
     }
     kr_release(ctx, start);
     return KR_OK;
@@ -117,18 +119,18 @@ kr_status kr_gp_leave_one_out_spread(struct kr_ctx *ctx, const struct kr_gp *gp,
             *rows = fit->n;
         return kr_weight_spread(ctx, gp, theta, spread);
     }
-    KR_ALLOC(ctx, rhs, fit->n);
-    KR_ALLOC(ctx, alpha, fit->n);
+    KR_ALLOC(ctx, rhs, fit->n * gp->targets);
+    KR_ALLOC(ctx, alpha, fit->n * gp->targets);
     KR_ALLOC(ctx, index, fit->n);
     KR_TRY(kr_covariance_open(ctx, gp->kernel, theta, gp->noise_index, &fit->x, fit->noise, &gp->spec->solver,
                               &A));
-    kr_centre(gp->mean, theta + gp->mean_first, fit, rhs);
-    KR_TRY(kr_solver_solve(ctx, &A.solver, 1, rhs, NULL, alpha, NULL, &report));
+    kr_centre(gp, theta, fit, rhs);
+    KR_TRY(kr_solver_solve(ctx, &A.solver, gp->targets, rhs, NULL, alpha, NULL, &report));
     const bool dense = A.solver.type->logdet != NULL;
     const size_t count = choose(fit->n, dense, index), block = dense ? WIDE : NARROW;
     for (size_t j = 0; j < count; j += block)
-        KR_TRY(add_block(ctx, &A, fit->n, alpha, count - j < block ? count - j : block, index + j, &sum,
-                         &report));
+        KR_TRY(add_block(ctx, &A, fit->n, gp->targets, alpha, count - j < block ? count - j : block,
+                         index + j, &sum, &report));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &report));
     *spread = sum / (double)count;
     if (rows)

@@ -47,7 +47,7 @@ static kr_status copy_part(struct kr_ctx *ctx, bool noise, struct kr_part *part)
 {
     double *x;
     KR_ALLOC(ctx, x, part->n * part->x.d);
-    KR_ALLOC(ctx, part->y, part->n);
+    KR_ALLOC(ctx, part->y, part->n * part->targets);
     if (part->noise || noise)
         KR_ALLOC(ctx, part->noise, part->n);
     part->x = (struct kr_points){part->n, part->x.d, part->n, x};
@@ -70,7 +70,7 @@ static kr_status open_line(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
     *l = (struct line){.gp = gp, .theta = theta, .spec = *gp->spec, .moved = *gp};
     l->noise_unit = theta[gp->noise_index] + mean_noise(&gp->train);
     l->data[X] = (struct block){rows, d, gp->x_spread, bar->x, NULL};
-    l->data[Y] = (struct block){rows, 1, &gp->y_spread, bar->y, NULL};
+    l->data[Y] = (struct block){rows, gp->targets, gp->y_spread, bar->y, NULL};
     l->data[NOISE] = (struct block){rows, 1, &l->noise_unit, bar->noise, NULL};
     l->data[HELD_X] = (struct block){gp->validation.n, d, gp->x_spread, bar->x_validation, NULL};
     for (struct block *b = l->data; b < l->data + PARTS; b++)
@@ -161,8 +161,10 @@ static void move_part(const struct line *l, double t, const struct kr_part *from
             out[k * from->n + i] = from->x.x[k * from->x.ld + i] +
                                    (ours && x->z ? t * x->z[k * x->rows + from->rows[i]] : 0) +
                                    (held && held_x->z ? t * held_x->z[k * held_x->rows + i] : 0);
-    for (size_t i = 0; i < from->n; i++)
-        to->y[i] = from->y[i] + (ours && y->z ? t * y->z[from->rows[i]] : 0);
+    for (size_t c = 0; c < from->targets; c++)
+        for (size_t i = 0; i < from->n; i++)
+            to->y[c * from->n + i] =
+                from->y[c * from->n + i] + (ours && y->z ? t * y->z[c * y->rows + from->rows[i]] : 0);
     for (size_t i = 0; to->noise && i < from->n; i++)
         to->noise[i] =
             (from->noise ? from->noise[i] : 0) + (ours && noise->z ? t * noise->z[from->rows[i]] : 0);

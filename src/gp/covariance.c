@@ -10,13 +10,6 @@ kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel,
     return kr_solver_open(ctx, options, &out->noisy, &out->solver);
 }
 
-void kr_centre(const struct kr_mean_type *mean, const double *theta, const struct kr_part *part, double *out)
-{
-    mean->eval(theta, &part->x, out);
-    for (size_t i = 0; i < part->n; i++)
-        out[i] = part->y[i] - out[i];
-}
-
 kr_status kr_require_converged(struct kr_ctx *ctx, const struct kr_solver_options *options,
                                const struct kr_solve_report *report)
 {

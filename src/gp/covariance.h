@@ -2,7 +2,7 @@
 #ifndef GP_COVARIANCE_H
 #define GP_COVARIANCE_H
 
-#include "kriged/gp.h"
+#include "gp/mean.h"
 
 struct covariance {
     struct kr_op gram, noisy;
@@ -13,8 +13,5 @@ struct covariance {
 kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                              size_t noise_index, const struct kr_points *x, const double *noise,
                              const struct kr_solver_options *options, struct covariance *out) KR_MUST_CHECK;
-
-/* out = y - m(X) */
-void kr_centre(const struct kr_mean_type *mean, const double *theta, const struct kr_part *part, double *out);
 
 #endif

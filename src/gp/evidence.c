@@ -5,11 +5,12 @@
  *
  *     on A: (A^-1 - alpha alpha')/(2 n),     on y: alpha/n,     on the mean's: -alpha'dm/n
  *
- * with y centred. Where the solver factorises, exactly: A^-1 is a block solve with the identity, 2 n^3 flops
- * and 3 n^2 doubles. Elsewhere by s random vectors z of entries +-1, the same for value and gradient: log det
- * A = E z'log(A) z by Lanczos quadrature (lanczos.c), A^-1 ~ mean of (A^-1 z) z': one block solve with s
- * columns. Its error falls as 1/sqrt(s); the seed is an option. Sources: Rasmussen and Williams 2006, eq. 5.8
- * and 5.9; Dong et al. 2017.
+ * with y centred; of several targets, which share A, the mean over them: minus the sum of their log marginal
+ * likelihoods over n times their number. Where the solver factorises, exactly: A^-1 is a block solve with the
+ * identity, 2 n^3 flops and 3 n^2 doubles. Elsewhere by s random vectors z of entries +-1, the same for value
+ * and gradient: log det A = E z'log(A) z by Lanczos quadrature (lanczos.c), A^-1 ~ mean of (A^-1 z) z': one
+ * block solve with s columns. Its error falls as 1/sqrt(s); the seed is an option. Sources: Rasmussen and
+ * Williams 2006, eq. 5.8 and 5.9; Dong et al. 2017.
  */
 #include "gp/evidence.h"
 
@@ -48,20 +49,21 @@ static kr_status pull_trace(struct kr_ctx *ctx, const struct work *w, size_t s, 
     return pull_weights(ctx, w, s, X, Z, weight, grad);
 }
 
-/* Of y - m, whose adjoint is alpha/n. */
+/* Of y - m, whose adjoint is alpha/n (of several targets, over their number). */
 static kr_status pull_targets(struct kr_ctx *ctx, const struct work *w, double *grad)
 {
     const struct kr_gp *gp = w->gp;
+    const size_t count = w->n * w->targets;
     double *minus;
-    KR_ALLOC(ctx, minus, w->n);
-    for (size_t i = 0; i < w->n; i++) {
-        minus[i] = -w->solution[i] / (double)w->n;
+    KR_ALLOC(ctx, minus, count);
+    for (size_t i = 0; i < count; i++) {
+        minus[i] = -w->solution[i] / (double)count;
         if (w->data)
             w->data->y[i] -= minus[i];
     }
-    gp->mean->pull(w->theta + gp->mean_first, &gp->train.x, minus, grad + gp->mean_first);
-    if (w->data && w->data->x && gp->mean->pull_x)
-        gp->mean->pull_x(w->theta + gp->mean_first, &gp->train.x, minus, w->data->x, w->n);
+    kr_means_pull(kr_means(gp), w->theta, &gp->train.x, minus, grad);
+    if (w->data && w->data->x)
+        kr_means_pull_x(kr_means(gp), w->theta, &gp->train.x, minus, w->data->x, w->n);
     return KR_OK;
 }
 
@@ -71,7 +73,8 @@ kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
     const struct kr_solver *solver = &w->A.solver;
     const bool exact = solver->type->logdet != NULL;
     const size_t n = w->n, s = exact ? n : o->probes;
-    const double *alpha = w->solution, *y = w->B, scale = 1 / (2 * (double)n);
+    const int nq = (int)(n * w->targets);
+    const double *alpha = w->solution, *y = w->B, scale = 1 / (2 * (double)n), share = 1 / (double)w->targets;
     double logdet = exact ? solver->type->logdet(solver) : 0, *Z = NULL;
     struct kr_mark mark = kr_mark(ctx);
     if (!exact || grad) {
@@ -80,11 +83,11 @@ kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
     }
     if (!exact)
         KR_TRY(kr_lanczos_logdet(ctx, &w->A.noisy, s, Z, o->lanczos, &logdet, &out->solver.products));
-    out->loss = scale * (cblas_ddot((int)n, y, 1, alpha, 1) + logdet + (double)n * log(2 * M_PI));
-    out->value_error = scale * cblas_ddot((int)n, alpha, 1, w->residual, 1);
+    out->loss = scale * (share * cblas_ddot(nq, y, 1, alpha, 1) + logdet + (double)n * log(2 * M_PI));
+    out->value_error = scale * share * cblas_ddot(nq, alpha, 1, w->residual, 1);
     if (grad) {
         KR_TRY(pull_trace(ctx, w, s, Z, exact ? scale : scale / (double)s, out, grad));
-        KR_TRY(pull_weights(ctx, w, 1, alpha, alpha, -scale, grad));
+        KR_TRY(pull_weights(ctx, w, w->targets, alpha, alpha, -scale * share, grad));
         KR_TRY(pull_targets(ctx, w, grad));
     }
     kr_release(ctx, mark);

@@ -1,25 +1,20 @@
-/* constant: m(x) = value. One parameter, tuned as it is. */
-#include "kriged/gp.h"
+/* constant: m(x) = value. One parameter a target, tuned as it is. */
+#include "gp/mean.h"
 
 #define KR_MEAN_CONSTANT_FIELDS(F, S)                                                                        \
-    F(S, PARAM, value, _, "0", -1e30, 1e30, 0, "the mean everywhere (target's units)")
+    F(S, PARAM, value, _, "0", -1e30, 1e30, 0,                                                               \
+      "the mean everywhere (target's units); of several targets a number for all, or one each")
 KR_DECLARE(kr_mean_constant_options, KR_MEAN_CONSTANT_FIELDS);
 KR_DEFINE(kr_mean_constant_options, KR_MEAN_CONSTANT_FIELDS, "a constant mean");
 
-static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer,
+static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, size_t targets, const char *pointer,
                        const char *path, struct kr_parameters *parameters)
 {
     const struct kr_mean_constant_options *o = options;
     (void)d;
-    if (o->value.array)
-        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/value", pointer),
-                       "must be one number, not an array");
-    return kr_parameters_add(ctx, parameters,
-                             (struct kr_parameter){.name = kr_printf(ctx, "%s.value", path),
-                                                   .pointer = kr_printf(ctx, "%s/value", pointer),
-                                                   .unit = KR_UNIT_TARGET,
-                                                   .exact_unit = true,
-                                                   .spec = o->value.values[0]});
+    for (size_t t = 0; t < targets; t++)
+        KR_TRY(kr_mean_add_value(ctx, &o->value, t, targets, true, pointer, path, parameters));
+    return KR_OK;
 }
 
 static void eval(const double *theta, const struct kr_points *x, double *out)

@@ -1,41 +1,49 @@
 /*
  * linear: m(x) = value + sum_k coefficients_k x_k over all d features, standardised where they are. 1 + d
  * parameters, tuned as they are like all others (not solved for in closed form: a prior on them, a bound or a
- * fixed one then means what it says). O(n d).
+ * fixed one then means what it says). Several targets have these each, one after the other. O(n d).
  */
-#include "kriged/gp.h"
+#include "gp/mean.h"
 
 #define KR_MEAN_LINEAR_FIELDS(F, S)                                                                          \
     F(S, PARAM, coefficients, _, "0", -1e30, 1e30, 0,                                                        \
-      "slopes; a number is where the slope of every feature starts, an array gives one a feature")           \
-    F(S, PARAM, value, _, "0", -1e30, 1e30, 0, "the mean where all features are 0 (target's units)")
+      "slopes; a number is where the slope of every feature starts, an array gives one a feature; of "       \
+      "several targets for all of them, or target after target")                                             \
+    F(S, PARAM, value, _, "0", -1e30, 1e30, 0,                                                               \
+      "the mean where all features are 0 (target's units); of several targets a number for all, or one "     \
+      "each")
 KR_DECLARE(kr_mean_linear_options, KR_MEAN_LINEAR_FIELDS);
 KR_DEFINE(kr_mean_linear_options, KR_MEAN_LINEAR_FIELDS, "a mean that is linear in the inputs");
 
-static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer,
+/* Slope k of target t. */
+static kr_status add_slope(struct kr_ctx *ctx, const struct kr_param *slopes, size_t k, size_t d, size_t t,
+                           const char *pointer, const char *path, struct kr_parameters *parameters)
+{
+    const size_t at = slopes->count == d ? k : t * d + k; /* in the array, where it is one */
+    return kr_parameters_add(
+        ctx, parameters,
+        (struct kr_parameter){.name = kr_printf(ctx, "%s.coefficients[%zu]", path, t * d + k),
+                              .pointer = slopes->array ? kr_printf(ctx, "%s/coefficients/%zu", pointer, at)
+                                                       : kr_printf(ctx, "%s/coefficients", pointer),
+                              .unit = KR_UNIT_TARGET,
+                              .spec = slopes->values[slopes->array ? at : 0]});
+}
+
+static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, size_t targets, const char *pointer,
                        const char *path, struct kr_parameters *parameters)
 {
     const struct kr_mean_linear_options *o = options;
     const struct kr_param *slopes = &o->coefficients;
-    if (slopes->array && slopes->count != d)
+    if (slopes->array && slopes->count != d && slopes->count != d * targets)
         return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/coefficients", pointer),
-                       "must have one entry for each of %zu features, got %zu", d, slopes->count);
-    if (o->value.array)
-        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/value", pointer),
-                       "must be one number, not an array");
-    for (size_t k = 0; k < d; k++)
-        KR_TRY(kr_parameters_add(
-            ctx, parameters,
-            (struct kr_parameter){.name = kr_printf(ctx, "%s.coefficients[%zu]", path, k),
-                                  .pointer = slopes->array ? kr_printf(ctx, "%s/coefficients/%zu", pointer, k)
-                                                           : kr_printf(ctx, "%s/coefficients", pointer),
-                                  .unit = KR_UNIT_TARGET,
-                                  .spec = slopes->values[slopes->array ? k : 0]}));
-    return kr_parameters_add(ctx, parameters,
-                             (struct kr_parameter){.name = kr_printf(ctx, "%s.value", path),
-                                                   .pointer = kr_printf(ctx, "%s/value", pointer),
-                                                   .unit = KR_UNIT_TARGET,
-                                                   .spec = o->value.values[0]});
+                       "must have one entry for each of %zu features%s, got %zu", d,
+                       targets > 1 ? ", or that for each target" : "", slopes->count);
+    for (size_t t = 0; t < targets; t++) {
+        for (size_t k = 0; k < d; k++)
+            KR_TRY(add_slope(ctx, slopes, k, d, t, pointer, path, parameters));
+        KR_TRY(kr_mean_add_value(ctx, &o->value, t, targets, false, pointer, path, parameters));
+    }
+    return KR_OK;
 }
 
 static void eval(const double *theta, const struct kr_points *x, double *out)

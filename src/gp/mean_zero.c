@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, const char *pointer,
+static kr_status build(struct kr_ctx *ctx, const void *options, size_t d, size_t targets, const char *pointer,
                        const char *path, struct kr_parameters *parameters)
 {
-    (void)ctx, (void)options, (void)d, (void)pointer, (void)path, (void)parameters;
+    (void)ctx, (void)options, (void)d, (void)targets, (void)pointer, (void)path, (void)parameters;
     return KR_OK;
 }
 

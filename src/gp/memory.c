@@ -36,14 +36,14 @@ static size_t points_at_most(const struct kr_gp *gp)
 static size_t weight_bytes(const struct kr_gp *gp)
 {
     const struct kr_feature_map *map = &gp->space->map;
-    const size_t n = gp->train.n, m = points_at_most(gp), p = map->p,
+    const size_t n = gp->train.n, m = points_at_most(gp), p = map->p, q = gp->targets,
                  folds = gp->form == KR_FOLDS && gp->folds.count < gp->validation.n ? gp->folds.count : 0;
     const size_t threads =
                      16 * ((2 * p + 4) * KR_TILE + map->type->scratch(map)) + kr_kernel_scratch(gp->kernel),
                  stripes = 40 * (p + map->lane + 1), few = (1 << 20) / (KR_TILE * p),
                  chunks = 2 * KR_TILE * p * (2 + (few < 16 ? few : 16));
-    return 8 * (10 * p * p + 24 * n + 8 * m + threads + stripes + chunks +
-                folds * (3 * p * p + n * (map->d + 6)));
+    return 8 * (10 * p * p + 24 * n * q + 8 * m * q + p * (q - 1) + threads + stripes + chunks +
+                folds * (3 * p * p + n * (map->d + 3 + 3 * q)));
 }
 
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
@@ -53,20 +53,20 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     if (gp->space)
         return weight_bytes(gp);
     const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet;
-    const size_t n = gp->train.n, m = points_at_most(gp), heads = 1 + constraints,
-                 columns = exact                                       ? n
-                           : variance || loss->needs_variance || folds ? 1 + m
-                                                                       : 1;
+    const size_t n = gp->train.n, m = points_at_most(gp), q = gp->targets, heads = 1 + constraints,
+                 columns = exact                                       ? n + q - 1
+                           : variance || loss->needs_variance || folds ? q + m
+                                                                       : q;
     /* of the first solve, and of the second one where every head sees the mean only */
-    const size_t most = columns > heads ? columns : heads;
+    const size_t most = columns > heads * q ? columns : heads * q;
     const size_t together = most < solver->columns ? most : solver->columns;
     const size_t tiles = 16 * (KR_TILE * KR_TILE + kr_kernel_scratch(gp->kernel));
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     const size_t blocks = folds ? m * largest_fold(gp) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m + blocks + heads * (3 * n + 2 * m + 16) + tiles +
-                lanes) +
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + blocks +
+                heads * (3 * n * q + 2 * m * q + 16) + tiles + lanes) +
            solver->bytes(n, together) + preconditioner;
 }
 

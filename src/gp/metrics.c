@@ -4,6 +4,8 @@
  *
  *     nlpd = mean 0.5 log(2 pi v) + e^2/(2 v),    crps = mean sd (t (2 Phi(t) - 1) + 2 phi(t) - 1/sqrt(pi)),
  * t = e/sd msll = nlpd - the same with the mean and variance of the targets that were fitted
+ *
+ * Of several targets each by itself, in its own units, and the means over them.
  */
 #include "kriged/gp.h"
 
@@ -59,12 +61,12 @@ static void probabilistic(const struct kr_gp *gp, const struct kr_part *scored, 
     out->coverage_95 = inside[2] / m;
 }
 
-void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
-                     const double *mean, const double *variance, struct kr_metrics *out)
+static void of_one(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                   const double *mean, const double *variance, struct kr_metrics *out)
 {
     const double m = (double)scored->n, sd = gp->scale.y_sd, spread = moments_of(scored).variance;
     double squared = 0, absolute = 0;
-    *out = (struct kr_metrics){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    *out = (struct kr_metrics){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, {0}};
     if (scored->n == 0)
         return;
     for (size_t j = 0; j < scored->n; j++) {
@@ -77,4 +79,44 @@ void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const
     out->smse = spread > 0 ? squared / spread : NAN;
     if (variance)
         probabilistic(gp, scored, fitted, mean, variance, out);
+}
+
+/* out += share one, and to[t] = one with its name. */
+static void take(const struct kr_gp *gp, size_t t, double share, const struct kr_metrics *one,
+                 struct kr_target_metrics *to, struct kr_metrics *out)
+{
+#define TAKE(S, kind, member, ...) out->member += share * one->member;
+    KR_METRICS_FIELDS(TAKE, _)
+#undef TAKE
+    if (!to)
+        return;
+    to->name = gp->target_names ? gp->target_names[t] : NULL;
+#define TAKE(S, kind, member, ...) to->member = one->member;
+    KR_METRICS_FIELDS(TAKE, _)
+#undef TAKE
+}
+
+void kr_metrics_each(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                     const double *mean, const double *variance, struct kr_target_metrics *each,
+                     struct kr_metrics *out)
+{
+    const size_t q = gp->targets;
+    if (q <= 1) {
+        of_one(gp, scored, fitted, mean, variance, out);
+        return;
+    }
+    *out = (struct kr_metrics){.targets = {each ? q : 0, each}};
+    for (size_t t = 0; t < q; t++) {
+        const struct kr_gp one = kr_gp_target(gp, t);
+        const struct kr_part s = kr_part_target(scored, t), f = kr_part_target(fitted, t);
+        struct kr_metrics metrics;
+        of_one(&one, &s, &f, mean + t * scored->n, variance, &metrics);
+        take(gp, t, 1 / (double)q, &metrics, each ? each + t : NULL, out);
+    }
+}
+
+void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const struct kr_part *fitted,
+                     const double *mean, const double *variance, struct kr_metrics *out)
+{
+    kr_metrics_each(gp, scored, fitted, mean, variance, NULL, out);
 }

@@ -13,16 +13,19 @@ static kr_status copy_part(struct kr_ctx *ctx, const struct kr_dataset *data, co
                            struct kr_part *part)
 {
     double *x;
-    *part = (struct kr_part){.n = rows->count, .rows = rows->items};
+    const size_t q = kr_dataset_targets(data);
+    *part = (struct kr_part){.n = rows->count, .rows = rows->items, .targets = q};
     KR_ALLOC(ctx, x, rows->count * data->d);
-    KR_ALLOC(ctx, part->y, rows->count);
+    KR_ALLOC(ctx, part->y, rows->count * q);
     for (size_t k = 0; k < data->d; k++) {
         const double *from = data->x + (column ? column[k] : k) * data->n;
         for (size_t i = 0; i < rows->count; i++)
             x[k * rows->count + i] = (from[rows->items[i]] - scale->x_mean[k]) / scale->x_sd[k];
     }
-    for (size_t i = 0; i < rows->count; i++)
-        part->y[i] = (data->y[rows->items[i]] - scale->y_mean) / scale->y_sd;
+    for (size_t t = 0; t < q; t++)
+        for (size_t i = 0; i < rows->count; i++)
+            part->y[t * rows->count + i] =
+                (data->y[t * data->n + rows->items[i]] - scale->y_means[t]) / scale->y_sds[t];
     part->x = (struct kr_points){rows->count, data->d, rows->count, x};
     if (!data->noise_variance)
         return KR_OK;
@@ -48,11 +51,18 @@ static kr_status standardise(struct kr_ctx *ctx, const struct kr_gp_spec *spec, 
         scale->x_sd[k] = spec->model.standardize.x ? sd : 1;
         gp->x_spread[k] = spec->model.standardize.x ? 1 : sd;
     }
-    double mean, sd;
-    kr_scaling(rows->count, rows->items, data->y, &mean, &sd);
-    scale->y_mean = spec->model.standardize.y ? mean : 0;
-    scale->y_sd = spec->model.standardize.y ? sd : 1;
-    gp->y_spread = spec->model.standardize.y ? 1 : sd;
+    KR_ALLOC(ctx, scale->y_means, gp->targets);
+    KR_ALLOC(ctx, scale->y_sds, gp->targets);
+    KR_ALLOC(ctx, gp->y_spread, gp->targets);
+    for (size_t t = 0; t < gp->targets; t++) {
+        double mean, sd;
+        kr_scaling(rows->count, rows->items, data->y + t * data->n, &mean, &sd);
+        scale->y_means[t] = spec->model.standardize.y ? mean : 0;
+        scale->y_sds[t] = spec->model.standardize.y ? sd : 1;
+        gp->y_spread[t] = spec->model.standardize.y ? 1 : sd;
+    }
+    scale->y_mean = scale->y_means[0];
+    scale->y_sd = scale->y_sds[0];
     return KR_OK;
 }
 
@@ -93,6 +103,7 @@ static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data
                        "is required, and the data set that it names: its rows are held out");
     KR_ALLOC(ctx, column, data->d);
     KR_TRY(kr_match_features(ctx, data, held_out, pointer, column));
+    KR_TRY(kr_match_targets(ctx, data, held_out, pointer));
     KR_ALLOC(ctx, all.items, held_out->n);
     for (; all.count < held_out->n; all.count++)
         all.items[all.count] = all.count;
@@ -120,6 +131,26 @@ static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, c
     return copy_part(ctx, data, NULL, &out->scale, &roles.fit, &out->fit);
 }
 
+/* Their names, and what several of them rule out: known variances in units that differ. */
+static kr_status take_targets(struct kr_ctx *ctx, const struct kr_gp_spec *spec,
+                              const struct kr_dataset *data, const struct kr_dataset *held_out,
+                              struct kr_gp *gp)
+{
+    const char **names;
+    if (gp->targets == 1)
+        return KR_OK;
+    if (spec->model.standardize.y && (data->noise_variance || (held_out && held_out->noise_variance)))
+        return kr_fail(ctx, KR_INVALID, "/model/standardize/y",
+                       "must be false for several targets with known noise variances: one variance a row, "
+                       "standardised with each target, would be several");
+    KR_ALLOC(ctx, names, gp->targets);
+    for (size_t t = 0; t < gp->targets; t++)
+        if (!(names[t] = kr_dataset_target(ctx, data, t)))
+            return ctx->error.status;
+    gp->target_names = names;
+    return KR_OK;
+}
+
 kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                           const struct kr_dataset *held_out, struct kr_gp *out)
 {
@@ -127,14 +158,17 @@ kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, con
     struct kr_kernel *kernel;
     if (!spec->objective.loss.type)
         return kr_fail(ctx, KR_INVALID, "/objective/loss", "is required");
-    *out = (struct kr_gp){.spec = spec, .rows = data->n};
+    *out = (struct kr_gp){.spec = spec, .rows = data->n, .targets = kr_dataset_targets(data)};
+    KR_TRY(take_targets(ctx, spec, data, held_out, out));
     KR_TRY(copy_parts(ctx, spec, data, held_out, out));
     KR_TRY(kr_kernel_build(ctx, &model->kernel, data->d, data->feature_names, "/model/kernel", "kernel",
                            &out->parameters, &kernel));
     out->kernel = kernel;
     out->mean = (const struct kr_mean_type *)model->mean.type;
     out->mean_first = out->parameters.count;
-    KR_TRY(out->mean->build(ctx, model->mean.options, data->d, "/model/mean", "mean", &out->parameters));
+    KR_TRY(out->mean->build(ctx, model->mean.options, data->d, out->targets, "/model/mean", "mean",
+                            &out->parameters));
+    out->mean_count = (out->parameters.count - out->mean_first) / out->targets;
     KR_TRY(add_noise(ctx, &model->noise.variance, out));
     KR_TRY(kr_gp_approximate(ctx, out));
     KR_ALLOC(ctx, out->start, out->parameters.count);
@@ -151,17 +185,48 @@ kr_status kr_gp_init(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const st
     return kr_gp_init_with(ctx, spec, data, NULL, out);
 }
 
+struct kr_part kr_part_target(const struct kr_part *part, size_t t)
+{
+    struct kr_part one = *part;
+    one.y = part->y ? part->y + t * part->n : NULL;
+    one.targets = 1;
+    return one;
+}
+
+struct kr_gp kr_gp_target(const struct kr_gp *gp, size_t t)
+{
+    struct kr_gp one = *gp;
+    one.targets = 1;
+    one.target_names = gp->target_names ? gp->target_names + t : NULL;
+    one.mean_first += t * gp->mean_count;
+    one.scale.y_means += t;
+    one.scale.y_sds += t;
+    one.scale.y_mean = *one.scale.y_means;
+    one.scale.y_sd = *one.scale.y_sds;
+    one.y_spread += t;
+    one.train = kr_part_target(&gp->train, t);
+    one.validation = kr_part_target(&gp->validation, t);
+    one.test = kr_part_target(&gp->test, t);
+    one.fit = kr_part_target(&gp->fit, t);
+    return one;
+}
+
 double kr_parameter_data_value(const struct kr_gp *gp, size_t index, double value)
 {
     const struct kr_parameter *parameter = &gp->parameters.items[index];
-    const double y_sd = gp->scale.y_sd;
+    const bool mean = gp->targets > 1 && index >= gp->mean_first && index < gp->noise_index;
+    const size_t t = mean ? (index - gp->mean_first) / gp->mean_count : 0;
+    const double y_sd = t ? gp->scale.y_sds[t] : gp->scale.y_sd;
     if (!parameter->exact_unit)
         return NAN;
     switch (parameter->unit) {
     case KR_UNIT_VARIANCE:
+        for (size_t u = 1; u < gp->targets; u++)
+            if (gp->scale.y_sds[u] != y_sd)
+                return NAN; /* one variance for targets of several units */
         return value * y_sd * y_sd;
     case KR_UNIT_TARGET:
-        return value * y_sd + gp->scale.y_mean;
+        return value * y_sd + (t ? gp->scale.y_means[t] : gp->scale.y_mean);
     case KR_UNIT_LENGTH:
         break;
     default:
@@ -194,8 +259,13 @@ static void default_bounds(const struct kr_gp *gp, const struct kr_parameter *pa
     *lower = parameter->upper > 0 ? parameter->lower : -INFINITY;
     *upper = parameter->upper > 0 ? parameter->upper : INFINITY;
     if (parameter->unit == KR_UNIT_VARIANCE) {
-        *lower = 1e-4 * gp->y_spread * gp->y_spread;
-        *upper = 1e4 * gp->y_spread * gp->y_spread;
+        double least = INFINITY, most = 0;
+        for (size_t t = 0; t < gp->targets; t++) {
+            least = fmin(least, gp->y_spread[t]);
+            most = fmax(most, gp->y_spread[t]);
+        }
+        *lower = 1e-4 * least * least;
+        *upper = 1e4 * most * most;
     }
     if (parameter->unit == KR_UNIT_LENGTH) {
         double least = INFINITY, most = 0;

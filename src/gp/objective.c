@@ -2,12 +2,13 @@
  * The loss of held-out points, or the evidence, and constraints beside it, by any solver, through one code.
  *
  * Loss and constraints are functionals of the predictions mu and v at the held-out points, or functions of
- * theta. One that sees the variance makes the whole block of solutions be solved for, once for all of them.
- * How points are held out is a form: objective_hold_out.c (some rows train, others are predicted),
- * objective_folds.c (every fold is predicted from all other rows, in closed form), and both in weight space,
- * objective_weights.c. A variance that falls
- * below its noise is set to it and then depends on the noise alone. Shapes: n training rows, m held-out
- * points; a block is 3 n (m + 1) doubles. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
+ * theta; with several targets the mean over targets of the functional of each, which share v. One that sees
+ * the variance makes the whole block of solutions be solved for, once for all of them. How points are held
+ * out is a form: objective_hold_out.c (some rows train, others are predicted), objective_folds.c (every fold
+ * is predicted from all other rows, in closed form), and both in weight space, objective_weights.c. A
+ * variance that falls below its noise is set to it and then depends on the noise alone. Shapes: n training
+ * rows, m held-out points, q targets; a block is 3 n (m + q) doubles. Source: Rasmussen and Williams 2006,
+ * eq. 2.25 and 2.26.
  */
 #include "gp/objective.h"
 
@@ -22,15 +23,17 @@ static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const doub
 {
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
     w->loss_is_head = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->eval != NULL;
-    w->columns = variance || gp->form == KR_FOLDS ? 1 + w->m : 1;
+    w->targets = gp->targets;
+    w->columns = w->targets + (variance || gp->form == KR_FOLDS ? w->m : 0);
     const size_t block = gp->space ? 0 : w->n * w->columns;
     KR_ALLOC(ctx, w->B, block);
     KR_ALLOC(ctx, w->solution, block);
     KR_ALLOC(ctx, w->residual, block);
-    KR_ALLOC(ctx, w->mean, w->m);
+    KR_ALLOC(ctx, w->mean, w->m * w->targets);
     KR_ALLOC(ctx, w->variance, w->m);
-    KR_ALLOC(ctx, w->mean_bar, w->m * heads);
+    KR_ALLOC(ctx, w->mean_bar, w->m * w->targets * heads);
     KR_ALLOC(ctx, w->variance_bar, w->m * heads);
+    KR_ALLOC(ctx, w->spare, w->m);
     KR_ALLOC(ctx, w->clamped, w->m);
     KR_ALLOC(ctx, w->scratch, kr_kernel_scratch(gp->kernel));
     KR_ALLOC(ctx, w->heads, heads);
@@ -51,8 +54,26 @@ static void add_head(struct work *w, kr_functional *eval, const void *options, b
                      double *grad)
 {
     const size_t at = w->nheads * w->m;
-    w->heads[w->nheads++] =
-        (struct head){eval, options, variance, w->mean_bar + at, w->variance_bar + at, value, grad};
+    w->heads[w->nheads++] = (struct head){
+        eval, options, variance, w->mean_bar + at * w->targets, w->variance_bar + at, value, grad};
+}
+
+/* The mean over targets of the functional of each, and its adjoints. */
+static void evaluate_head(struct work *w, struct head *head)
+{
+    const size_t m = w->m;
+    const double share = 1 / (double)w->targets;
+    memset(head->variance_bar, 0, m * sizeof *head->variance_bar);
+    *head->value = 0;
+    for (size_t t = 0; t < w->targets; t++) {
+        double *mean_bar = head->mean_bar + t * m, value;
+        head->eval(head->options, m, w->gp->validation.y + t * m, w->mean + t * m, w->variance, &value,
+                   mean_bar, w->spare);
+        *head->value += share * value;
+        cblas_dscal((int)m, share, mean_bar, 1);
+        if (head->needs_variance)
+            cblas_daxpy((int)m, share, w->spare, 1, head->variance_bar, 1);
+    }
 }
 
 double kr_objective_noise(const struct work *w, size_t j)
@@ -142,6 +163,7 @@ static void add_heads(struct work *w, const struct kr_gp_constraints *constraint
 struct outputs {
     double *grad, *c, *J;
     struct data_bar *data;
+    struct kr_target_metrics *each; /* of several targets */
 };
 
 static void clear(const struct kr_gp_constraints *constraints, size_t count, const struct outputs *o)
@@ -167,10 +189,9 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
         clear(constraints, gp->parameters.count, o);
     KR_TRY(form->predict(ctx, &w, out));
     for (struct head *h = w.heads; h < w.heads + w.nheads; h++)
-        h->eval(h->options, w.m, gp->validation.y, w.mean, w.variance, h->value, h->mean_bar,
-                h->variance_bar);
-    kr_metrics_eval(gp, &gp->validation, &gp->train, w.mean, w.columns > 1 ? w.variance : NULL,
-                    &out->metrics);
+        evaluate_head(&w, h);
+    kr_metrics_each(gp, &gp->validation, &gp->train, w.mean, w.columns > w.targets ? w.variance : NULL,
+                    o->each, &out->metrics);
     if (!w.loss_is_head)
         KR_TRY(form->evidence(ctx, &w, out, o->grad));
     if (o->grad && w.nheads)
@@ -211,19 +232,29 @@ static kr_status run(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr
     return status;
 }
 
+/* Without constraints, and with the metrics of each target. */
+static kr_status run_alone(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
+                           struct kr_evaluation *out, double *grad, const struct kr_data_gradient *data)
+{
+    struct outputs o = {.grad = grad};
+    if (gp->targets > 1)
+        KR_ALLOC(ctx, o.each, gp->targets);
+    return run(ctx, gp, &unconstrained, theta, variance, out, o, data);
+}
+
 kr_status kr_objective_constrained(struct kr_ctx *ctx, const struct kr_gp *gp,
                                    const struct kr_gp_constraints *constraints, const double *theta,
                                    bool variance, struct kr_evaluation *out, double *grad, double *c,
                                    double *J)
 {
-    const struct outputs o = {grad, c, grad ? J : NULL, NULL};
+    const struct outputs o = {grad, c, grad ? J : NULL, NULL, NULL};
     return run(ctx, gp, constraints, theta, variance, out, o, NULL);
 }
 
 kr_status kr_objective_eval(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, bool variance,
                             struct kr_evaluation *out, double *grad)
 {
-    return run(ctx, gp, &unconstrained, theta, variance, out, (struct outputs){.grad = grad}, NULL);
+    return run_alone(ctx, gp, theta, variance, out, grad, NULL);
 }
 
 kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
@@ -238,5 +269,5 @@ kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp,
     if (standardize->x || standardize->y)
         return kr_fail(ctx, KR_INVALID, "/model/standardize",
                        "must be off, x and y: derivatives by the data are those of data taken as it is");
-    return run(ctx, gp, &unconstrained, theta, variance, out, (struct outputs){.grad = grad}, data);
+    return run_alone(ctx, gp, theta, variance, out, grad, data);
 }

@@ -13,7 +13,7 @@ struct head {
     kr_functional *eval;
     const void *options;
     bool needs_variance;
-    double *mean_bar, *variance_bar; /* m: columns of the blocks of struct work */
+    double *mean_bar, *variance_bar; /* m x targets, m: columns of the blocks of struct work */
     double *value;
     double *grad; /* parameters; NULL = not wanted */
 };
@@ -24,8 +24,8 @@ struct head {
  * part of the former: there only clamped variances add to held_noise.
  */
 struct data_bar {
-    double *x, *y, *noise;                /* n x d, n, n */
-    double *held_x, *held_y, *held_noise; /* m x d, m, m */
+    double *x, *y, *noise;                /* n x d, n x targets, n */
+    double *held_x, *held_y, *held_noise; /* m x d, m x targets, m */
 };
 
 struct weights;
@@ -34,15 +34,17 @@ struct weight_folds;
 struct work {
     const struct kr_gp *gp;
     const double *theta;
-    size_t n, m, columns; /* columns of the block: 1 or 1 + m */
+    size_t n, m, targets, columns; /* columns of the block: targets or targets + m */
     struct covariance A;
     struct kr_op cross;              /* hold-out: K(X*, X) */
     double *V;                       /* folds: their k x k blocks of variances, one by one */
     double *B, *solution, *residual; /* n x columns: [y - m, ..], A^-1 B, B - A A^-1 B */
-    double *mean, *variance, *mean_bar, *variance_bar; /* m, m, m x nheads, m x nheads */
-    bool *clamped;                                     /* m: variances below their noise, set to it */
-    double *scratch;                                   /* of the kernel */
-    bool loss_is_head;                                 /* the loss is heads[0]; else it is the evidence */
+    double *mean, *variance;         /* m x targets, m */
+    double *mean_bar, *variance_bar; /* m x targets x nheads, m x nheads */
+    double *spare;                   /* m */
+    bool *clamped;                   /* m: variances below their noise, set to it */
+    double *scratch;                 /* of the kernel */
+    bool loss_is_head;               /* the loss is heads[0]; else it is the evidence */
     size_t nheads;
     struct head *heads;
     struct data_bar *data; /* of the loss; NULL = not wanted */
@@ -52,7 +54,7 @@ struct work {
 };
 
 /*
- * predict: opens A, solves, sets mean, variance (when columns > 1) and clamped. pull: adds each head's
+ * predict: opens A, solves, sets mean, variance (when columns > targets) and clamped. pull: adds each head's
  * gradient to its grad, and sets the error and the bound of the loss where it is a head; overwrites B,
  * residual and the adjoints. evidence: of the training rows, when the loss is that.
  */

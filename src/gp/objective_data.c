@@ -13,15 +13,15 @@
 kr_status kr_data_bar_open(struct kr_ctx *ctx, const struct kr_gp *view,
                            const struct kr_data_gradient *wanted, struct data_bar *out)
 {
-    const size_t n = view->train.n, m = view->validation.n, d = view->train.x.d;
+    const size_t n = view->train.n, m = view->validation.n, d = view->train.x.d, q = view->targets;
     *out = (struct data_bar){0};
     if (wanted->x)
         KR_ALLOC(ctx, out->x, n * d);
     if (wanted->x_validation || (wanted->x && view->form == KR_HOLD_OUT && !view->elsewhere))
         KR_ALLOC(ctx, out->held_x, m * d);
-    KR_ALLOC(ctx, out->y, n);
+    KR_ALLOC(ctx, out->y, n * q);
     KR_ALLOC(ctx, out->noise, n);
-    KR_ALLOC(ctx, out->held_y, m);
+    KR_ALLOC(ctx, out->held_y, m * q);
     KR_ALLOC(ctx, out->held_noise, m);
     return KR_OK;
 }
@@ -54,7 +54,7 @@ kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const 
                               const struct data_bar *bar, const struct kr_data_gradient *wanted)
 {
     const struct kr_part *train = &view->train, *held = &view->validation;
-    const size_t rows = gp->rows, m = gp->validation.n, d = train->x.d;
+    const size_t rows = gp->rows, m = gp->validation.n, d = train->x.d, q = gp->targets;
     if (wanted->x) {
         memset(wanted->x, 0, rows * d * sizeof *wanted->x);
         spread(train->n, d, train->rows, bar->x, rows, wanted->x);
@@ -62,10 +62,10 @@ kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const 
             spread(held->n, d, held->rows, bar->held_x, rows, wanted->x);
     }
     if (wanted->y) {
-        memset(wanted->y, 0, rows * sizeof *wanted->y);
-        spread(train->n, 1, train->rows, bar->y, rows, wanted->y);
+        memset(wanted->y, 0, rows * q * sizeof *wanted->y);
+        spread(train->n, q, train->rows, bar->y, rows, wanted->y);
         if (!view->elsewhere)
-            spread(held->n, 1, held->rows, bar->held_y, rows, wanted->y);
+            spread(held->n, q, held->rows, bar->held_y, rows, wanted->y);
     }
     if (wanted->noise) {
         memset(wanted->noise, 0, rows * sizeof *wanted->noise);
@@ -78,7 +78,7 @@ kr_status kr_data_bar_collect(struct kr_ctx *ctx, const struct kr_gp *gp, const 
         spread(held->n, d, view->drawn, bar->held_x, m, wanted->x_validation);
     }
     KR_TRY(check_finite(ctx, "x", rows * d, wanted->x));
-    KR_TRY(check_finite(ctx, "y", rows, wanted->y));
+    KR_TRY(check_finite(ctx, "y", rows * q, wanted->y));
     KR_TRY(check_finite(ctx, "noise_variance", rows, wanted->noise));
     return check_finite(ctx, "x_validation", m * d, wanted->x_validation);
 }

@@ -4,7 +4,8 @@
  *
  *     V = C^-1 (noise included),     mu_F = y_F - V a_F,     v_F = diag(V)
  *
- * Leave-one-out is k = 1. Adjoints: p = V mean_bar_F, q = V a_F = y_F - mu_F,
+ * Leave-one-out is k = 1. Several targets share B, C and V, and what is written of a, p, q and u is summed
+ * over them. Adjoints: p = V mean_bar_F, q = V a_F = y_F - mu_F,
  *
  *     C_bar = (p q' + q p')/2 - V diag(variance_bar_F) V,       u = -sum_F B_F p_F
  *     on A:  -u a' - sum_F B_F C_bar B_F'          on the mean's:  -u' dm  (mean_bar' dm cancels against y)
@@ -51,10 +52,10 @@ static bool next_fold(const struct work *w, struct fold *f)
 
 #define EACH_FOLD(w, f) for (struct fold f = {0}; next_fold(w, &f);)
 
-/* Columns of the fold in a block of 1 + m. */
+/* Columns of the fold in a block of targets + m. */
 static double *columns(const struct work *w, double *block, const struct fold *f)
 {
-    return block + (1 + f->first) * w->n;
+    return block + (w->targets + f->first) * w->n;
 }
 
 /* V = C^-1. A C that is not positive definite comes of an A that is not, or of a solve that did not converge.
@@ -86,10 +87,12 @@ static void predict_fold(struct work *w, const struct fold *f, size_t *clamped)
 {
     for (size_t i = 0; i < f->k; i++) {
         const size_t j = f->first + i;
-        double shift = 0;
-        for (size_t l = 0; l < f->k; l++)
-            shift += f->V[i + l * f->k] * w->solution[f->at[l]];
-        w->mean[j] = w->gp->validation.y[j] - shift;
+        for (size_t t = 0; t < w->targets; t++) {
+            double shift = 0;
+            for (size_t l = 0; l < f->k; l++)
+                shift += f->V[i + l * f->k] * w->solution[t * w->n + f->at[l]];
+            w->mean[t * w->m + j] = w->gp->validation.y[t * w->m + j] - shift;
+        }
         w->clamped[j] = f->V[i + i * f->k] < kr_objective_noise(w, j);
         w->variance[j] = w->clamped[j] ? kr_objective_noise(w, j) : f->V[i + i * f->k];
         *clamped += w->clamped[j];
@@ -105,9 +108,9 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
     KR_ALLOC(ctx, w->V, area);
     KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
                               &gp->spec->solver, &w->A));
-    kr_centre(gp->mean, w->theta + gp->mean_first, &gp->train, w->B);
+    kr_centre(gp, w->theta, &gp->train, w->B);
     for (size_t j = 0; j < w->m; j++)
-        w->B[(1 + j) * w->n + gp->folds.at[j]] = 1;
+        w->B[(w->targets + j) * w->n + gp->folds.at[j]] = 1;
     KR_TRY(kr_objective_solve(ctx, w, out));
     EACH_FOLD(w, f)
     {
@@ -117,46 +120,52 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
     return KR_OK;
 }
 
-/* p, q (k) and C_bar (k x k) of a fold and a head. */
+/* p, q (k x targets) and C_bar (k x k) of a fold and a head. */
 static void fold_adjoints(const struct work *w, const struct head *head, const struct fold *f, double *p,
                           double *q, double *C_bar)
 {
     const size_t k = f->k;
-    for (size_t i = 0; i < k; i++) {
-        p[i] = q[i] = 0;
+    memset(p, 0, k * w->targets * sizeof *p);
+    memset(q, 0, k * w->targets * sizeof *q);
+    for (size_t e = 0; e < k * w->targets; e++) {
+        const size_t t = e / k, i = e % k;
         for (size_t l = 0; l < k; l++) {
-            p[i] += f->V[i + l * k] * head->mean_bar[f->first + l];
-            q[i] += f->V[i + l * k] * w->solution[f->at[l]];
+            p[e] += f->V[i + l * k] * head->mean_bar[t * w->m + f->first + l];
+            q[e] += f->V[i + l * k] * w->solution[t * w->n + f->at[l]];
         }
     }
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < k; i++) {
-            double sum = 0.5 * (p[i] * q[j] + q[i] * p[j]);
+            double sum = 0;
+            for (size_t t = 0; t < w->targets; t++)
+                sum += 0.5 * (p[t * k + i] * q[t * k + j] + q[t * k + i] * p[t * k + j]);
             for (size_t l = 0; head->needs_variance && l < k; l++)
                 sum -= f->V[i + l * k] * head->variance_bar[f->first + l] * f->V[l + j * k];
             C_bar[i + j * k] = sum;
         }
 }
 
-/* U (n x (1 + m)) = [u, B_F C_bar ..] of a head; r_u, and the part of the error that is not u'r. */
+/* U (n x (targets + m)) = [u, B_F C_bar ..] of a head; r_u, and the part of the error that is not u'r. */
 static kr_status weights(struct kr_ctx *ctx, const struct work *w, const struct head *head, double *U,
                          double *r_u, double *error, double *left_out)
 {
     const int n = (int)w->n;
     struct kr_mark mark = kr_mark(ctx);
-    memset(U, 0, w->n * sizeof *U);
+    memset(U, 0, w->n * w->targets * sizeof *U);
     EACH_FOLD(w, f)
     {
         const int k = (int)f.k;
         double *p, *q, *C_bar, size;
-        KR_ALLOC(ctx, p, f.k);
-        KR_ALLOC(ctx, q, f.k);
+        KR_ALLOC(ctx, p, f.k * w->targets);
+        KR_ALLOC(ctx, q, f.k * w->targets);
         KR_ALLOC(ctx, C_bar, f.k * f.k);
         fold_adjoints(w, head, &f, p, q, C_bar);
         const double *B = columns(w, w->solution, &f), *R = columns(w, w->residual, &f);
         double *G = columns(w, U, &f);
-        cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, B, n, p, 1, 1, U, 1);
-        cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, R, n, p, 1, 1, r_u, 1);
+        for (size_t t = 0; t < w->targets; t++) {
+            cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, B, n, p + t * f.k, 1, 1, U + t * w->n, 1);
+            cblas_dgemv(CblasColMajor, CblasNoTrans, n, k, -1, R, n, p + t * f.k, 1, 1, r_u + t * w->n, 1);
+        }
         cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, k, k, 1, B, n, C_bar, k, 0, G, n);
         for (size_t c = 0; c < f.k; c++)
             *error += cblas_ddot(n, G + c * w->n, 1, R + c * w->n, 1);
@@ -169,21 +178,23 @@ static kr_status weights(struct kr_ctx *ctx, const struct work *w, const struct 
 }
 
 /* The weights of a fold's points as held-out points, on their covariances with all rows: columns of the
- * residual block, whose first column is scratch. */
+ * residual block, whose first columns, one a target, are scratch. */
 static void held_out_weights(struct work *w, const struct head *head, const struct fold *f)
 {
     const int n = (int)w->n, k = (int)f->k;
     double *alpha = w->residual, *W = columns(w, w->residual, f);
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, k, k, 1, columns(w, w->solution, f), n, f->V, k,
                 0, W, n);
-    memcpy(alpha, w->solution, w->n * sizeof *alpha);
-    for (size_t c = 0; c < f->k; c++)
-        cblas_daxpy(n, -w->solution[f->at[c]], W + c * w->n, 1, alpha, 1);
+    memcpy(alpha, w->solution, w->n * w->targets * sizeof *alpha);
+    for (size_t t = 0; t < w->targets; t++)
+        for (size_t c = 0; c < f->k; c++)
+            cblas_daxpy(n, -w->solution[t * w->n + f->at[c]], W + c * w->n, 1, alpha + t * w->n, 1);
     for (size_t c = 0; c < f->k; c++) {
-        const double m_bar = head->mean_bar[f->first + c],
-                     v_bar = head->needs_variance ? head->variance_bar[f->first + c] : 0;
+        const double v_bar = head->needs_variance ? head->variance_bar[f->first + c] : 0;
         for (size_t i = 0; i < w->n; i++)
-            W[c * w->n + i] = m_bar * alpha[i] + 2 * v_bar * W[c * w->n + i];
+            W[c * w->n + i] = head->mean_bar[f->first + c] * alpha[i] + 2 * v_bar * W[c * w->n + i];
+        for (size_t t = 1; t < w->targets; t++)
+            cblas_daxpy(n, head->mean_bar[t * w->m + f->first + c], alpha + t * w->n, 1, W + c * w->n, 1);
         for (size_t l = 0; l < f->k; l++)
             W[c * w->n + f->at[l]] = 0; /* the fold does not train for its own points */
     }
@@ -198,16 +209,15 @@ static kr_status pull_held_inputs(struct kr_ctx *ctx, struct work *w, const stru
     EACH_FOLD(w, f)
     held_out_weights(w, head, &f);
     KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &cross));
-    KR_TRY(kr_op_kernel_pull_inputs_weights(ctx, &cross, w->residual + w->n, held_x, NULL));
+    KR_TRY(kr_op_kernel_pull_inputs_weights(ctx, &cross, w->residual + w->targets * w->n, held_x, NULL));
     if (head->needs_variance)
         kr_kernel_diagonal_pull_x(gp->kernel, w->theta, &gp->validation.x, head->variance_bar, w->scratch,
                                   held_x);
-    if (gp->mean->pull_x)
-        gp->mean->pull_x(w->theta + gp->mean_first, &gp->validation.x, head->mean_bar, held_x, w->m);
+    kr_means_pull_x(kr_means(gp), w->theta, &gp->validation.x, head->mean_bar, held_x, w->m);
     return KR_OK;
 }
 
-/* Of inputs, targets and known variances; U's first column is u. */
+/* Of inputs, targets and known variances; U's first columns are u. */
 static kr_status pull_data(struct kr_ctx *ctx, struct work *w, const struct head *head, const double *U)
 {
     struct data_bar *data = w->data;
@@ -215,7 +225,7 @@ static kr_status pull_data(struct kr_ctx *ctx, struct work *w, const struct head
         KR_TRY(kr_op_kernel_pull_inputs(ctx, &w->A.gram, w->columns, U, w->solution, -1, data->x, NULL));
     if (data->held_x)
         KR_TRY(pull_held_inputs(ctx, w, head));
-    cblas_daxpy((int)w->n, 1, U, 1, data->y, 1);
+    cblas_daxpy((int)(w->n * w->targets), 1, U, 1, data->y, 1);
     kr_objective_pull_diagonal(w, w->columns, U, w->solution, -1);
     return KR_OK;
 }
@@ -224,23 +234,24 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, struct head *head
 {
     const struct kr_gp *gp = w->gp;
     const double noise = kr_objective_least_noise(w);
+    const int nq = (int)(w->n * w->targets);
     double *U = w->B, *r_u, error = 0, left_out = 0;
-    KR_ALLOC(ctx, r_u, w->n);
+    KR_ALLOC(ctx, r_u, w->n * w->targets);
     kr_objective_unclamp(w, head);
     KR_TRY(weights(ctx, w, head, U, r_u, &error, &left_out));
     if (w->loss_is_head && head == w->heads) {
         const double *r = w->residual;
-        out->value_error = cblas_ddot((int)w->n, U, 1, r, 1) + error;
-        left_out += cblas_dnrm2((int)w->n, r_u, 1) * cblas_dnrm2((int)w->n, r, 1);
+        out->value_error = cblas_ddot(nq, U, 1, r, 1) + error;
+        left_out += cblas_dnrm2(nq, r_u, 1) * cblas_dnrm2(nq, r, 1);
         out->value_bound = noise > 0 ? left_out / noise : NAN;
     }
     KR_TRY(kr_op_pull(ctx, &w->A.noisy, w->columns, U, w->solution, -1, head->grad));
     if (kr_objective_sees_data(w, head))
         KR_TRY(pull_data(ctx, w, head, U));
-    cblas_dscal((int)w->n, -1, U, 1);
-    gp->mean->pull(w->theta + gp->mean_first, &gp->train.x, U, head->grad + gp->mean_first);
-    if (kr_objective_sees_data(w, head) && w->data->x && gp->mean->pull_x)
-        gp->mean->pull_x(w->theta + gp->mean_first, &gp->train.x, U, w->data->x, w->n);
+    cblas_dscal(nq, -1, U, 1);
+    kr_means_pull(kr_means(gp), w->theta, &gp->train.x, U, head->grad);
+    if (kr_objective_sees_data(w, head) && w->data->x)
+        kr_means_pull_x(kr_means(gp), w->theta, &gp->train.x, U, w->data->x, w->n);
     return KR_OK;
 }
 

@@ -10,8 +10,9 @@
  *
  * since D (I - A (A'A + I)^-1 A') D is the inverse covariance of the rows. Adjoints of predictions become
  * those of w (through LstSq by its engine), of quadratic forms in (A'A + I)^-1 (through the factor), of rows
- * of Phi, of b and of D. Cost beyond the fit: with the variance, (n + m) p^2 flops more to predict and 4 (n +
- * m) p^2 a head; else a few passes over the features. Nothing of size n p is stored.
+ * of Phi, of b and of D; of several targets, which share h, t, v and D, these are summed. Cost beyond the
+ * fit: with the variance, (n + m) p^2 flops more to predict and 4 (n + m) p^2 a head; else a few passes over
+ * the features. Nothing of size n p is stored.
  */
 #include "gp/weight_space.h"
 
@@ -76,11 +77,11 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
     if (w->m == 0)
         return KR_OK;
     KR_TRY(kr_op_features(ctx, &fit->map, &gp->validation.x, NULL, &w->weights->cross));
-    KR_TRY(kr_op_apply(ctx, &w->weights->cross, 1, fit->w, w->mean));
-    gp->mean->eval(w->theta + gp->mean_first, &gp->validation.x, w->mean_bar);
-    for (size_t j = 0; j < w->m; j++)
+    KR_TRY(kr_op_apply(ctx, &w->weights->cross, w->targets, fit->w, w->mean));
+    kr_means_eval(kr_means(gp), w->theta, &gp->validation.x, w->mean_bar);
+    for (size_t j = 0; j < w->m * w->targets; j++)
         w->mean[j] += w->mean_bar[j];
-    if (w->columns == 1)
+    if (w->columns == w->targets)
         return KR_OK;
     KR_TRY(kr_weight_variance(ctx, gp->space, &fit->map, fit->L, &gp->validation.x, w->variance,
                               w->weights->rounded));
@@ -112,13 +113,13 @@ static kr_status pull_head(struct kr_ctx *ctx, struct work *w, const struct head
     const struct weight_fit *fit = &w->weights->fit;
     double *w_bar, *b_bar, error, bound;
     const struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, w_bar, fit->p);
-    KR_ALLOC(ctx, b_bar, fit->n);
-    KR_TRY(kr_op_apply_t(ctx, &w->weights->cross, 1, head->mean_bar, w_bar));
+    KR_ALLOC(ctx, w_bar, fit->p * w->targets);
+    KR_ALLOC(ctx, b_bar, fit->n * w->targets);
+    KR_TRY(kr_op_apply_t(ctx, &w->weights->cross, w->targets, head->mean_bar, w_bar));
     KR_TRY(kr_weight_pull_solve(ctx, fit, w_bar, b_bar, head->grad, &error, &bound, &out->solver));
     KR_TRY(kr_weight_pull_targets(ctx, gp, fit, b_bar, head->grad));
-    KR_TRY(kr_op_pull(ctx, &w->weights->cross, 1, head->mean_bar, fit->w, 1, head->grad));
-    gp->mean->pull(w->theta + gp->mean_first, &gp->validation.x, head->mean_bar, head->grad + gp->mean_first);
+    KR_TRY(kr_op_pull(ctx, &w->weights->cross, w->targets, head->mean_bar, fit->w, 1, head->grad));
+    kr_means_pull(kr_means(gp), w->theta, &gp->validation.x, head->mean_bar, head->grad);
     if (head->needs_variance)
         KR_TRY(pull_variance(ctx, w, head));
     if (w->loss_is_head && head == w->heads) {
@@ -168,7 +169,9 @@ static kr_status predict_each(struct kr_ctx *ctx, struct work *w, struct kr_eval
                            "noise.variance",
                            gp->validation.rows[j]);
         w->weights->rounded[j] = residual < 0;
-        w->mean[j] = gp->validation.y[j] - fit->r[i] / (row_scale(w, j) * t);
+        for (size_t c = 0; c < w->targets; c++)
+            w->mean[c * w->m + j] =
+                gp->validation.y[c * w->m + j] - fit->r[c * w->n + i] / (row_scale(w, j) * t);
         w->variance[j] = noise_of(w, j) / t + (residual < 0 ? 0 : residual);
     }
     return KR_OK;
@@ -180,12 +183,16 @@ static void by_rows(const struct work *w, const struct head *head, double *r_bar
     double by_noise = 0;
     for (size_t j = 0; j < w->m; j++) {
         const size_t i = w->gp->folds.at[j];
-        const double D = row_scale(w, j), t = 1 - w->weights->h[i], r = w->weights->fit.r[i],
-                     m_bar = head->mean_bar[j], v_bar = head->needs_variance ? head->variance_bar[j] : 0,
-                     D_bar = m_bar * r / (D * D * t) - 2 * v_bar / (D * D * D * t);
-        r_bar[i] = -m_bar / (D * t);
-        h_bar[i] = -m_bar * r / (D * t * t) + v_bar / (D * D * t * t);
-        by_noise -= 0.5 * D * D * D * D_bar;
+        const double D = row_scale(w, j), t = 1 - w->weights->h[i],
+                     v_bar = head->needs_variance ? head->variance_bar[j] : 0;
+        double sum = 0; /* over targets of m_bar r */
+        for (size_t c = 0; c < w->targets; c++) {
+            const double m_bar = head->mean_bar[c * w->m + j];
+            r_bar[c * w->n + i] = -m_bar / (D * t);
+            sum += m_bar * w->weights->fit.r[c * w->n + i];
+        }
+        h_bar[i] = -sum / (D * t * t) + v_bar / (D * D * t * t);
+        by_noise -= 0.5 * D * D * D * (sum / (D * D * t) - 2 * v_bar / (D * D * D * t));
     }
     add_by_noise(w, by_noise, head->grad);
 }
@@ -196,14 +203,14 @@ static kr_status pull_residuals(struct kr_ctx *ctx, struct work *w, const struct
 {
     const struct weight_fit *fit = &w->weights->fit;
     double *w_bar, *b_bar;
-    KR_ALLOC(ctx, w_bar, fit->p);
-    KR_ALLOC(ctx, b_bar, fit->n);
-    KR_TRY(kr_op_apply_t(ctx, &fit->A, 1, r_bar, w_bar));
-    cblas_dscal((int)fit->p, -1, w_bar, 1);
+    KR_ALLOC(ctx, w_bar, fit->p * w->targets);
+    KR_ALLOC(ctx, b_bar, fit->n * w->targets);
+    KR_TRY(kr_op_apply_t(ctx, &fit->A, w->targets, r_bar, w_bar));
+    cblas_dscal((int)(fit->p * w->targets), -1, w_bar, 1);
     KR_TRY(kr_weight_pull_solve(ctx, fit, w_bar, b_bar, head->grad, error, bound, report));
-    cblas_daxpy((int)fit->n, 1, r_bar, 1, b_bar, 1);
+    cblas_daxpy((int)(fit->n * w->targets), 1, r_bar, 1, b_bar, 1);
     KR_TRY(kr_weight_pull_targets(ctx, w->gp, fit, b_bar, head->grad));
-    return kr_op_pull(ctx, &fit->A, 1, r_bar, fit->w, -1, head->grad);
+    return kr_op_pull(ctx, &fit->A, w->targets, r_bar, fit->w, -1, head->grad);
 }
 
 static kr_status pull_head_each(struct kr_ctx *ctx, struct work *w, const struct head *head,
@@ -213,7 +220,7 @@ static kr_status pull_head_each(struct kr_ctx *ctx, struct work *w, const struct
     double *r_bar, *h_bar, *c, error, bound;
     bool whole;
     const struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, r_bar, fit->n);
+    KR_ALLOC(ctx, r_bar, fit->n * w->targets);
     KR_ALLOC(ctx, h_bar, fit->n);
     by_rows(w, head, r_bar, h_bar);
     KR_TRY(pull_residuals(ctx, w, head, r_bar, &error, &bound, &out->solver));

@@ -37,6 +37,19 @@ static kr_status rest_of(struct kr_ctx *ctx, const struct kr_gp *gp, size_t f, s
     return kr_part_gather(ctx, &gp->validation, k, index, &out->validation);
 }
 
+/* Columns of m rows, one a target, and those of a fold: `k` rows from `first` on. */
+static void gather(size_t targets, size_t m, size_t first, size_t k, const double *from, double *to)
+{
+    for (size_t t = 0; t < targets; t++)
+        memcpy(to + t * k, from + t * m + first, k * sizeof *to);
+}
+
+static void scatter(size_t targets, size_t m, size_t first, size_t k, const double *from, double *to)
+{
+    for (size_t t = 0; t < targets; t++)
+        memcpy(to + t * m + first, from + t * k, k * sizeof *to);
+}
+
 static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
     const struct kr_folds *folds = &w->gp->folds;
@@ -52,9 +65,10 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
         own->gp = gp;
         own->n = gp->train.n;
         own->m = gp->validation.n;
-        own->mean += folds->first[f];
+        KR_ALLOC(ctx, own->mean, own->m * own->targets);
         own->variance += folds->first[f];
         KR_TRY(kr_form_weights.predict(ctx, own, &part));
+        scatter(w->targets, w->m, folds->first[f], own->m, own->mean, w->mean);
         out->solver = part.solver;
         out->jitter = part.jitter > out->jitter ? part.jitter : out->jitter;
     }
@@ -71,7 +85,8 @@ static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
         struct work *own = &w->rest->works[f];
         memcpy(heads, w->heads, w->nheads * sizeof *heads);
         for (size_t h = 0; h < w->nheads; h++) {
-            heads[h].mean_bar += folds->first[f];
+            KR_ALLOC(ctx, heads[h].mean_bar, own->m * own->targets);
+            gather(w->targets, w->m, folds->first[f], own->m, w->heads[h].mean_bar, heads[h].mean_bar);
             heads[h].variance_bar += folds->first[f];
         }
         own->heads = heads;

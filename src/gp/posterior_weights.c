@@ -23,11 +23,11 @@ kr_status kr_weight_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, c
     const size_t p = gp->space->map.p;
     double *w, *L;
     struct weight_fit fit;
-    KR_ALLOC(ctx, w, p);
+    KR_ALLOC(ctx, w, p * gp->targets);
     KR_ALLOC(ctx, L, p * p);
     const struct kr_mark mark = kr_mark(ctx);
     KR_TRY(kr_weight_fit(ctx, gp, part, theta, &fit, report));
-    memcpy(w, fit.w, p * sizeof *w);
+    memcpy(w, fit.w, p * gp->targets * sizeof *w);
     for (size_t j = 0; j < p; j++)
         memcpy(L + j * (p + 1), fit.L + j * (p + 1), (p - j) * sizeof *L);
     kr_release(ctx, mark);
@@ -35,6 +35,8 @@ kr_status kr_weight_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, c
                                  .mean = gp->mean,
                                  .mean_first = gp->mean_first,
                                  .noise_index = gp->noise_index,
+                                 .targets = gp->targets,
+                                 .mean_count = gp->mean_count,
                                  .theta = theta,
                                  .x = {.d = part->x.d},
                                  .alpha = w,
@@ -52,7 +54,7 @@ kr_status kr_weight_posterior_mean(struct kr_ctx *ctx, const struct kr_posterior
     const struct kr_mark mark = kr_mark(ctx);
     KR_TRY(kr_features_open(ctx, &p->space->map, p->theta, &map));
     KR_TRY(kr_op_features(ctx, &map, x, NULL, &op));
-    KR_TRY(kr_op_apply(ctx, &op, 1, p->alpha, mean));
+    KR_TRY(kr_op_apply(ctx, &op, p->targets, p->alpha, mean));
     kr_release(ctx, mark);
     return KR_OK;
 }

@@ -3,9 +3,10 @@
  *
  *     penalty = -1/m sum_p log p_p(theta_p),     on theta_p: -1/m d log p_p/d theta_p,
  *
- * m = held-out points, of the evidence training rows: loss + penalty is then 1/m times the negative log
- * posterior wherever m loss is a negative log likelihood. theta is natural and standardised; the density is
- * of the value itself, so its mode is not moved by the logarithm in which it is tuned. O(parameters).
+ * m = held-out points, of the evidence training rows, times the number of targets: loss + penalty is then 1/m
+ * times the negative log posterior wherever m loss is a negative log likelihood. theta is natural and
+ * standardised; the density is of the value itself, so its mode is not moved by the logarithm in which it is
+ * tuned. O(parameters).
  */
 #include "kriged/prior.h"
 #include "gp/roles.h"
@@ -29,7 +30,7 @@ kr_status kr_gp_penalty(struct kr_ctx *ctx, const struct kr_gp *gp, const double
                         double *grad)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
-    const double m = (double)(loss->eval ? gp->validation.n : gp->train.n);
+    const double m = (double)((loss->eval ? gp->validation.n : gp->train.n) * gp->targets);
     *value = 0;
     for (size_t p = 0; p < gp->parameters.count; p++) {
         const struct kr_parameter *parameter = &gp->parameters.items[p];

@@ -62,4 +62,5 @@ KR_DEFINE(kr_subset_spec, KR_SUBSET_FIELDS, "some of the held-out points");
 KR_DEFINE(kr_objective_spec, KR_OBJECTIVE_FIELDS, "a loss and the rows that it is measured on");
 KR_DEFINE(kr_test_spec, KR_TEST_FIELDS, "test rows: either rows or fraction");
 KR_DEFINE(kr_gp_spec, KR_GP_FIELDS, "model, objective, test rows, solver");
-KR_DEFINE(kr_metrics, KR_METRICS_FIELDS, "how well held-out targets were predicted, in the data's units");
+KR_DEFINE(kr_target_metrics, KR_TARGET_METRICS_FIELDS, "how well one of several targets was predicted");
+KR_DEFINE(kr_metrics, KR_ALL_METRICS_FIELDS, "how well held-out targets were predicted, in the data's units");

@@ -27,6 +27,10 @@ void kr_parameter_follow_prior(const struct kr_parameter *parameter, double *low
 kr_status kr_match_features(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_dataset *other,
                             const char *pointer, size_t *column) KR_MUST_CHECK;
 
+/* INVALID at `pointer` unless both have the same targets, in the same order. */
+kr_status kr_match_targets(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_dataset *other,
+                           const char *pointer) KR_MUST_CHECK;
+
 /* The groups (data->n) that a seeded split keeps whole, `groups` of the request included. */
 kr_status kr_rows_grouped(struct kr_ctx *ctx, const struct kr_rows *rows, const struct kr_groups *groups,
                           const char *pointer, const size_t **out) KR_MUST_CHECK;

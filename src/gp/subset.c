@@ -15,15 +15,16 @@ kr_status kr_part_gather(struct kr_ctx *ctx, const struct kr_part *from, size_t 
 {
     size_t *rows;
     double *x;
-    *out = (struct kr_part){.n = count};
+    *out = (struct kr_part){.n = count, .targets = from->targets};
     KR_ALLOC(ctx, rows, count);
     KR_ALLOC(ctx, x, count * from->x.d);
-    KR_ALLOC(ctx, out->y, count);
+    KR_ALLOC(ctx, out->y, count * from->targets);
     if (from->noise)
         KR_ALLOC(ctx, out->noise, count);
     for (size_t j = 0; j < count; j++) {
         rows[j] = from->rows[index[j]];
-        out->y[j] = from->y[index[j]];
+        for (size_t t = 0; t < from->targets; t++)
+            out->y[t * count + j] = from->y[t * from->n + index[j]];
         if (from->noise)
             out->noise[j] = from->noise[index[j]];
         for (size_t k = 0; k < from->x.d; k++)

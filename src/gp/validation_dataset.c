@@ -75,3 +75,34 @@ kr_status kr_match_features(struct kr_ctx *ctx, const struct kr_dataset *data, c
         column[k] = k;
     return KR_OK;
 }
+
+/* Called y1, y2, ..? */
+static bool unnamed_targets(const struct kr_dataset *data)
+{
+    char name[32];
+    for (size_t t = 0; t < kr_dataset_targets(data); t++) {
+        snprintf(name, sizeof name, "y%zu", t + 1);
+        if (!data->target_names || strcmp(data->target_names[t], name) != 0)
+            return false;
+    }
+    return true;
+}
+
+kr_status kr_match_targets(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_dataset *other,
+                           const char *pointer)
+{
+    const size_t q = kr_dataset_targets(data);
+    if (kr_dataset_targets(other) != q)
+        return kr_fail(ctx, KR_INVALID, pointer, "must have the %zu targets of the data set, got %zu", q,
+                       kr_dataset_targets(other));
+    if (q == 1 || unnamed_targets(data) || unnamed_targets(other))
+        return KR_OK;
+    for (size_t t = 0; t < q; t++)
+        if (strcmp(data->target_names[t], other->target_names[t]) != 0)
+            return kr_fail(
+                ctx, KR_INVALID, pointer,
+                "must have the targets of the data set in its order: number %zu is \"%.64s\" there "
+                "and \"%.64s\" here",
+                t, data->target_names[t], other->target_names[t]);
+    return KR_OK;
+}

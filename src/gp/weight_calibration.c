@@ -26,6 +26,7 @@ static kr_status missing_of(struct kr_ctx *ctx, const struct kr_gp *gp, struct w
 kr_status kr_weight_spread(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, double *spread)
 {
     const double noise = kr_weight_noise(gp->space, theta);
+    const size_t q = gp->targets;
     struct kr_solve_report report = {0};
     struct weight_fit fit;
     double *h, *missing, sum = 0;
@@ -42,7 +43,10 @@ kr_status kr_weight_spread(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
                            "row %zu alone decides a direction of the features, to double precision: raise "
                            "noise.variance",
                            gp->fit.rows[i]);
-        sum += fit.r[i] * fit.r[i] * own / (t * t) / (own / t + missing[i]);
+        for (size_t c = 0; c < q; c++) {
+            const double r = fit.r[c * fit.n + i];
+            sum += r * r * own / (t * t) / (own / t + missing[i]) / (double)q;
+        }
     }
     *spread = sum / (double)fit.n;
     kr_release(ctx, mark);

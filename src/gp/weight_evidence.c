@@ -6,7 +6,7 @@
  * where r'r + w'w is the least |A w - b|^2 + |w|^2. At its minimum the derivative does not see w: 2 r' on b,
  * -2 r w' on A; the log-determinant gives (A'A + I)^-1 on A'A. An error of w changes the value to second
  * order only. Cost beyond the fit: 2 n p^2 flops for the gradient. Source: Rasmussen and Williams 2006,
- * eq. 5.8, and Sylvester's identity for determinants.
+ * eq. 5.8, and Sylvester's identity for determinants. Of several targets the mean over them.
  */
 #include "gp/weight_space.h"
 
@@ -18,16 +18,17 @@ static kr_status pull(struct kr_ctx *ctx, const struct kr_gp *gp, const struct w
 {
     const double noise = kr_weight_noise(fit->space, fit->theta);
     double *b_bar, *X, by_noise = 0;
-    KR_ALLOC(ctx, b_bar, fit->n);
+    const double share = scale / (double)fit->targets;
+    KR_ALLOC(ctx, b_bar, fit->n * fit->targets);
     KR_ALLOC(ctx, X, fit->p * fit->p);
-    for (size_t i = 0; i < fit->n; i++) {
-        b_bar[i] = 2 * scale * fit->r[i];
+    for (size_t e = 0; e < fit->n * fit->targets; e++)
+        b_bar[e] = 2 * share * fit->r[e];
+    for (size_t i = 0; i < fit->n; i++)
         by_noise += scale / (noise + (fit->noise.known ? fit->noise.known[i] : 0));
-    }
     for (size_t c = 0; c < fit->space->nnoise; c++)
         grad[fit->space->noise[c]] += by_noise;
     KR_TRY(kr_weight_pull_targets(ctx, gp, fit, b_bar, grad));
-    KR_TRY(kr_op_pull(ctx, &fit->A, 1, fit->r, fit->w, -2 * scale, grad));
+    KR_TRY(kr_op_pull(ctx, &fit->A, fit->targets, fit->r, fit->w, -2 * share, grad));
     KR_TRY(kr_weight_inverse(ctx, fit, X));
     return kr_features_pull_gram(ctx, &fit->A, NULL, X, fit->P, scale, grad);
 }
@@ -42,7 +43,9 @@ kr_status kr_weight_evidence(struct kr_ctx *ctx, const struct kr_gp *gp, const s
         sum += log(noise + (fit->noise.known ? fit->noise.known[i] : 0));
     for (size_t i = 0; i < fit->p; i++)
         sum += 2 * log(fit->L[i * (fit->p + 1)]);
-    sum += cblas_ddot((int)fit->n, fit->r, 1, fit->r, 1) + cblas_ddot((int)fit->p, fit->w, 1, fit->w, 1);
+    const int nq = (int)(fit->n * fit->targets), pq = (int)(fit->p * fit->targets);
+    sum +=
+        (cblas_ddot(nq, fit->r, 1, fit->r, 1) + cblas_ddot(pq, fit->w, 1, fit->w, 1)) / (double)fit->targets;
     out->loss = scale * sum;
     out->value_error = 0; /* to first order */
     if (grad)

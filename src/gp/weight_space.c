@@ -8,7 +8,7 @@
  * so A'A (n p^2 flops, products of matrices) is affordable, and its factor L L' = A'A + I serves three times:
  * A L^-T has condition 1, so LSMR ends in a step or two whatever the kernel; L^-T L^-1 A'b is where it
  * starts; variances are |L^-1 phi*|^2. What the normal equations lose, the true residuals of the engine bring
- * back.
+ * back. Several targets are columns of b, w and r.
  *
  * Cost of a fit: n p^2 flops and p^3/3, and about 6 passes over the features. Memory: 2 p^2 + 3 n doubles,
  * and what a solve takes. Sources: Rasmussen and Williams 2006, section 2.1; Quinonero-Candela and Rasmussen
@@ -92,9 +92,12 @@ static kr_status factorise(struct kr_ctx *ctx, struct weight_fit *fit)
 static kr_status start(struct kr_ctx *ctx, struct weight_fit *fit)
 {
     const int p = (int)fit->p;
-    KR_TRY(kr_op_apply_t(ctx, &fit->A, 1, fit->b, fit->w));
-    cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, p, fit->L, p, fit->w, 1);
-    cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, p, fit->L, p, fit->w, 1);
+    KR_TRY(kr_op_apply_t(ctx, &fit->A, fit->targets, fit->b, fit->w));
+    for (size_t t = 0; t < fit->targets; t++) {
+        double *w = fit->w + t * fit->p;
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, p, fit->L, p, w, 1);
+        cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, p, fit->L, p, w, 1);
+    }
     return KR_OK;
 }
 
@@ -106,9 +109,10 @@ static double scale_of(const struct weight_fit *fit, double noise, size_t i)
 static void set_targets(const struct kr_gp *gp, struct weight_fit *fit)
 {
     const double noise = kr_weight_noise(fit->space, fit->theta);
-    kr_centre(gp->mean, fit->theta + gp->mean_first, fit->part, fit->b);
-    for (size_t i = 0; i < fit->n; i++)
-        fit->b[i] *= scale_of(fit, noise, i);
+    kr_centre(gp, fit->theta, fit->part, fit->b);
+    for (size_t t = 0; t < fit->targets; t++)
+        for (size_t i = 0; i < fit->n; i++)
+            fit->b[t * fit->n + i] *= scale_of(fit, noise, i);
 }
 
 kr_status kr_weight_fit(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,
@@ -122,13 +126,14 @@ kr_status kr_weight_fit(struct kr_ctx *ctx, const struct kr_gp *gp, const struct
                                .theta = theta,
                                .n = part->n,
                                .p = space->map.p,
+                               .targets = gp->targets,
                                .noise = {space->nnoise, space->noise, part->noise}};
     KR_TRY(require_noise(ctx, fit));
     KR_ALLOC(ctx, fit->P, fit->p * fit->p);
     KR_ALLOC(ctx, fit->L, fit->p * fit->p);
-    KR_ALLOC(ctx, fit->b, fit->n);
-    KR_ALLOC(ctx, fit->w, fit->p);
-    KR_ALLOC(ctx, fit->r, fit->n);
+    KR_ALLOC(ctx, fit->b, fit->n * fit->targets);
+    KR_ALLOC(ctx, fit->w, fit->p * fit->targets);
+    KR_ALLOC(ctx, fit->r, fit->n * fit->targets);
     KR_TRY(kr_features_open(ctx, &space->map, theta, &fit->map));
     KR_TRY(kr_op_features(ctx, &fit->map, &part->x, &fit->noise, &fit->A));
     KR_TRY(kr_op_solve_triangular(ctx, fit->p, fit->L, true, &fit->factor_op));
@@ -141,7 +146,7 @@ kr_status kr_weight_fit(struct kr_ctx *ctx, const struct kr_gp *gp, const struct
         fit->options.max_iterations = gp->spec->solver.max_iterations;
     KR_TRY(kr_lstsq_open(ctx, &fit->options, &fit->A, 1, &fit->factor_op, &fit->problem));
     KR_TRY(start(ctx, fit));
-    KR_TRY(kr_lstsq_solve(ctx, &fit->problem, 1, fit->b, fit->w, fit->w, fit->r, NULL, &solve));
+    KR_TRY(kr_lstsq_solve(ctx, &fit->problem, fit->targets, fit->b, fit->w, fit->w, fit->r, NULL, &solve));
     solve.seconds = kr_seconds() - began;
     tell(&solve, fit->p, report);
     return KR_OK;
@@ -249,15 +254,15 @@ kr_status kr_weight_pull_targets(struct kr_ctx *ctx, const struct kr_gp *gp, con
     const double noise = kr_weight_noise(fit->space, fit->theta);
     double *minus, by_noise = 0;
     const struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, minus, fit->n);
-    for (size_t i = 0; i < fit->n; i++) {
-        const double scale = scale_of(fit, noise, i);
-        minus[i] = -scale * b_bar[i];
-        by_noise -= 0.5 * b_bar[i] * fit->b[i] * scale * scale;
+    KR_ALLOC(ctx, minus, fit->n * fit->targets);
+    for (size_t e = 0; e < fit->n * fit->targets; e++) {
+        const double scale = scale_of(fit, noise, e % fit->n);
+        minus[e] = -scale * b_bar[e];
+        by_noise -= 0.5 * b_bar[e] * fit->b[e] * scale * scale;
     }
     for (size_t c = 0; c < fit->space->nnoise; c++)
         grad[fit->space->noise[c]] += by_noise;
-    gp->mean->pull(fit->theta + gp->mean_first, &fit->part->x, minus, grad + gp->mean_first);
+    kr_means_pull(kr_means(gp), fit->theta, &fit->part->x, minus, grad);
     kr_release(ctx, mark);
     return KR_OK;
 }
@@ -267,7 +272,7 @@ kr_status kr_weight_pull_solve(struct kr_ctx *ctx, const struct weight_fit *fit,
                                struct kr_solve_report *report)
 {
     struct kr_lstsq_report solve = {0};
-    KR_TRY(kr_lstsq_pull(ctx, &fit->problem, 1, fit->w, fit->r, w_bar, b_bar, grad, NULL, &solve));
+    KR_TRY(kr_lstsq_pull(ctx, &fit->problem, fit->targets, fit->w, fit->r, w_bar, b_bar, grad, NULL, &solve));
     tell(&solve, fit->p, report);
     *error = solve.value_error;
     *bound = solve.value_bound;

@@ -19,8 +19,9 @@ struct weight_fit {
     struct kr_op A, factor_op;
     struct kr_lstsq_options options;
     struct kr_lstsq problem;
-    double *P, *L;     /* p x p: A'A, both triangles; the lower Cholesky factor of A'A + I */
-    double *b, *w, *r; /* n, p, n: r = b - A w */
+    double *P, *L; /* p x p: A'A, both triangles; the lower Cholesky factor of A'A + I */
+    size_t targets;
+    double *b, *w, *r; /* n, p and n x targets: r = b - A w */
 };
 
 /* Sets gp->space, appends its parameters, and refuses solvers that are not for least squares. */
@@ -54,10 +55,11 @@ kr_status kr_weight_pull_explained(struct kr_ctx *ctx, const struct weight_fit *
 /* grad += d/dtheta sum_j c_j (k(x_j, x_j) - [with_features] |phi_j|^2) */
 kr_status kr_weight_pull_prior(struct kr_ctx *ctx, const struct weight_fit *fit, const struct kr_points *x,
                                const double *c, bool with_features, double *grad) KR_MUST_CHECK;
-/* From b_bar (n): what b = D (y - m) depends on. */
+/* From b_bar (n x targets): what b = D (y - m) depends on. */
 kr_status kr_weight_pull_targets(struct kr_ctx *ctx, const struct kr_gp *gp, const struct weight_fit *fit,
                                  const double *b_bar, double *grad) KR_MUST_CHECK;
-/* From w_bar (p): through LstSq, by its engine. b_bar (n) is set. The value's error by what the solve left.
+/* From w_bar (p x targets): through LstSq, by its engine. b_bar (n x targets) is set. The value's error by
+ * what the solve left.
  */
 kr_status kr_weight_pull_solve(struct kr_ctx *ctx, const struct weight_fit *fit, const double *w_bar,
                                double *b_bar, double *grad, double *error, double *bound,
@@ -72,7 +74,7 @@ kr_status kr_weight_evidence(struct kr_ctx *ctx, const struct kr_gp *gp, const s
 kr_status kr_weight_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,
                                    const double *theta, struct kr_posterior *out,
                                    struct kr_solve_report *report) KR_MUST_CHECK;
-/* phi(x)'w, without the mean function; gradient += weights_i d/dx of that. */
+/* phi(x)'w (x->n x targets), without the mean function; gradient += weights_i d/dx of that of the first. */
 kr_status kr_weight_posterior_mean(struct kr_ctx *ctx, const struct kr_posterior *p,
                                    const struct kr_points *x, double *mean) KR_MUST_CHECK;
 kr_status kr_weight_posterior_gradient(struct kr_ctx *ctx, const struct kr_posterior *p,

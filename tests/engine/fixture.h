@@ -74,7 +74,8 @@ static void make_data(bool noise)
         y[i] = 50 + 10 * sin(x[i]) + 0.5 * x[ROWS + i] + kr_rng_normal(&rng);
         v[i] = 0.5 + kr_rng_uniform(&rng);
     }
-    source = (struct kr_source){"d", SHA256, {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL}, NULL};
+    source = (struct kr_source){
+        "d", SHA256, {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL, 1, NULL}, NULL};
 }
 
 static UNUSED void open_data(void)

@@ -22,6 +22,7 @@
 
 #include "kriged/approximation.h"
 #include "kriged/solve.h"
+#include "kriged/transform.h"
 
 /* ---- spec ---- */
 
@@ -39,13 +40,15 @@ KR_DECLARE(kr_noise_spec, KR_NOISE_FIELDS);
 #define KR_STANDARDIZE_FIELDS(F, S)                                                                          \
     F(S, BOOL, x, _, "true", 0, 0, 0,                                                                        \
       "features to mean 0 and population standard deviation 1 over all rows but the test rows")              \
-    F(S, BOOL, y, _, "true", 0, 0, 0, "the target likewise")
+    F(S, BOOL, y, _, "true", 0, 0, 0, "the target likewise, after its transform")
 KR_DECLARE(kr_standardize_spec, KR_STANDARDIZE_FIELDS);
 
 #define KR_MODEL_FIELDS(F, S)                                                                                \
     F(S, VARIANT, kernel, kr_kernel, NULL, 0, 0, KR_REQUIRED, "covariance function")                         \
     F(S, VARIANT, mean, kr_mean, "zero", 0, 0, 0, "mean function")                                           \
     F(S, OBJECT, noise, kr_noise_spec, NULL, 0, 0, 0, "observation noise")                                   \
+    F(S, VARIANT, target_transform, kr_transform, "none", 0, 0, 0,                                           \
+      "the process is on the transformed target; losses, metrics and predictions are of the target itself")  \
     F(S, OBJECT, standardize, kr_standardize_spec, NULL, 0, 0, 0, "standardisation of the data")             \
     F(S, VARIANT, approximation, kr_approximation, "exact", 0, 0, 0, "how the covariance is represented")
 KR_DECLARE(kr_model_spec, KR_MODEL_FIELDS);
@@ -111,12 +114,15 @@ typedef void kr_functional(const void *options, size_t m, const double *y, const
                            const double *variance, double *value, double *mean_bar, double *variance_bar);
 
 /* Mean over the held-out points of a loss, a function of y - mean and the variance: its derivative by y is
- * -mean_bar. */
+ * -mean_bar. Through a change of variables it is either a density's, which gets a factor, or `transformed`.
+ */
 struct kr_loss_type {
     struct kr_type base;
     bool needs_variance;
+    bool density;      /* minus the logarithm of one */
     bool by_logarithm; /* tuned by its logarithm (it is positive): steps and tolerances then have no scale */
     kr_functional *eval; /* NULL: the evidence, of the training rows */
+    kr_transformed_loss *transformed;
 };
 
 struct kr_gp;
@@ -125,9 +131,10 @@ struct kr_gp;
 struct kr_constraint_type {
     struct kr_type base;
     bool needs_variance;
-    bool of_held_out;    /* depends on which points are held out */
-    bool repeats;        /* several of this type may hold together */
-    kr_functional *eval; /* of the predictions; NULL = of_theta */
+    bool of_held_out;                 /* depends on which points are held out */
+    bool repeats;                     /* several of this type may hold together */
+    kr_functional *eval;              /* of the predictions; NULL = of_theta */
+    kr_transformed_loss *transformed; /* one point's share of it; NULL: eval, of the transformed target */
     /* value, and grad[p] += dc/dtheta_p */
     kr_status (*of_theta)(struct kr_ctx *, const void *options, const struct kr_gp *, const double *theta,
                           double *value, double *grad);
@@ -198,10 +205,10 @@ struct kr_gp {
     size_t rows;    /* of the data set */
     bool elsewhere; /* the held-out points are rows of another one */
     struct kr_standardisation scale;
+    struct kr_transform *transforms; /* of each target, which y_means and y_sds then standardise */
     size_t targets;                  /* 0 counts as 1 */
     const char *const *target_names; /* of several */
-    double *x_spread, *y_spread;     /* standard deviations of the standardised columns: what default bounds
-                                        follow */
+    double *x_spread, *y_spread;     /* deviations of the standardised columns: what default bounds follow */
     struct kr_part train, validation, test,
         fit; /* fit = train and validation: what predictions condition on */
     const struct kr_kernel *kernel;
@@ -239,7 +246,8 @@ kr_status kr_gp_repeats(struct kr_ctx *ctx, const struct kr_gp *gp, size_t *coun
 #define KR_PARAMETER_REPORT_FIELDS(F, S)                                                                     \
     F(S, TEXT, name, _, NULL, 0, 0, 0, "path in the model: kernel.kernels[1].lengthscale[3]")                \
     F(S, REAL, value, _, NULL, -1e308, 1e308, KR_NULL, "in standardised units where these are on")           \
-    F(S, REAL, data_value, _, NULL, -1e308, 1e308, KR_NULL, "in the data's units, where that is exact")      \
+    F(S, REAL, data_value, _, NULL, -1e308, 1e308, KR_NULL,                                                  \
+      "in the data's units (of a transformed target: in its own), where exact")                              \
     F(S, REAL, gradient, _, NULL, -1e308, 1e308, KR_NULL, "derivative of the loss by the value")             \
     F(S, BOOL, fixed, _, "false", 0, 0, 0, "kept by tuning")
 KR_DECLARE(kr_parameter_report, KR_PARAMETER_REPORT_FIELDS);

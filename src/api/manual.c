@@ -71,6 +71,7 @@ char *kr_api_manual(void)
     print_registry(out, "Calibrations", &kr_calibration_registry);
     print_registry(out, "Recipes", &kr_recipe_registry);
     print_registry(out, "Approximations", &kr_approximation_registry);
+    print_registry(out, "Target transforms", &kr_transform_registry);
     print_registry(out, "Solvers", &kr_solver_registry);
     print_registry(out, "Preconditioners", &kr_preconditioner_registry);
     print_registry(out, "Optimizers", &kr_optimizer_registry);

@@ -46,13 +46,20 @@ kr_status kr_handle_capabilities(struct kr_exchange *x)
     static const struct {
         const char *name;
         const struct kr_registry *registry;
-    } families[] = {{"kernels", &kr_kernel_registry},        {"means", &kr_mean_registry},
-                    {"losses", &kr_loss_registry},           {"validations", &kr_validation_registry},
-                    {"priors", &kr_prior_registry},          {"calibrations", &kr_calibration_registry},
-                    {"recipes", &kr_recipe_registry},        {"approximations", &kr_approximation_registry},
-                    {"solvers", &kr_solver_registry},        {"preconditioners", &kr_preconditioner_registry},
-                    {"optimizers", &kr_optimizer_registry},  {"schedules", &kr_schedule_registry},
-                    {"constraints", &kr_constraint_registry}};
+    } families[] = {{"kernels", &kr_kernel_registry},
+                    {"means", &kr_mean_registry},
+                    {"losses", &kr_loss_registry},
+                    {"validations", &kr_validation_registry},
+                    {"priors", &kr_prior_registry},
+                    {"calibrations", &kr_calibration_registry},
+                    {"recipes", &kr_recipe_registry},
+                    {"approximations", &kr_approximation_registry},
+                    {"solvers", &kr_solver_registry},
+                    {"preconditioners", &kr_preconditioner_registry},
+                    {"optimizers", &kr_optimizer_registry},
+                    {"schedules", &kr_schedule_registry},
+                    {"constraints", &kr_constraint_registry},
+                    {"target_transforms", &kr_transform_registry}};
     const struct kr_jobs_counts counts = kr_jobs_count(x->api->jobs);
     json_t *json = json_pack("{s:s}", "version", KR_VERSION);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)

@@ -54,6 +54,7 @@ static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
     document->kernel = spec.kernel;
     document->mean = spec.mean;
     document->noise = spec.noise;
+    document->target_transform = spec.target_transform;
     document->standardize = spec.standardize;
     document->approximation = spec.approximation;
     return KR_OK;
@@ -169,6 +170,13 @@ static kr_status map_weights(struct kr_ctx *ctx, const char *directory, struct k
     kr_dataset_unmap(data);
     return kr_fail(ctx, KR_INTERNAL, "", "the weights have %zu columns, the model %zu features", columns,
                    wanted);
+}
+
+struct kr_transform kr_model_transform(const struct kr_model_document *document)
+{
+    const struct kr_variant *transform = &document->target_transform;
+    return (struct kr_transform){(const struct kr_transform_type *)transform->type, transform->options,
+                                 document->standardization.y_mean, document->standardization.y_sd, 1};
 }
 
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *directory, struct kr_model *out)

@@ -22,7 +22,7 @@ KR_DECLARE(kr_model_source, KR_MODEL_SOURCE_FIELDS);
 #define KR_STANDARDISATION_FIELDS(F, S)                                                                      \
     F(S, REALS, x_mean, _, NULL, -1e308, 1e308, KR_REQUIRED, "subtracted from each feature")                 \
     F(S, REALS, x_sd, _, NULL, 0, 1e308, KR_REQUIRED | KR_OPEN_MIN, "then divides it")                       \
-    F(S, REAL, y_mean, _, NULL, -1e308, 1e308, KR_REQUIRED, "subtracted from the target")                    \
+    F(S, REAL, y_mean, _, NULL, -1e308, 1e308, KR_REQUIRED, "subtracted from the (transformed) target")      \
     F(S, REAL, y_sd, _, NULL, 0, 1e308, KR_REQUIRED | KR_OPEN_MIN, "then divides it")
 KR_DECLARE(kr_model_standardisation, KR_STANDARDISATION_FIELDS);
 
@@ -73,6 +73,9 @@ struct kr_model {
 /* INVALID with a pointer into the document when it is not a model of this format. */
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *directory,
                         struct kr_model *out) KR_MUST_CHECK;
+
+/* From what the posterior predicts to the target's units. */
+struct kr_transform kr_model_transform(const struct kr_model_document *document);
 
 /* What members of a document owe each other; INVALID with the pointer of the one that does not fit. */
 kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,

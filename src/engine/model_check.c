@@ -132,11 +132,15 @@ kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_docum
 {
     if (space)
         return check_factor(ctx, weights, space->map.p);
+    const struct kr_transform transform = kr_model_transform(document);
     if (!weights->x.rows)
         return kr_fail(ctx, KR_INVALID, "/weights/x", "is required");
     if (weights->factor.rows)
         return kr_fail(ctx, KR_INVALID, "/weights/factor", "must not be given with an exact covariance");
     const size_t n = weights->x.rows, d = document->dataset.feature_names.count;
+    if (weights->noise_variance.count && kr_transforms(&transform))
+        return kr_fail(ctx, KR_INVALID, "/weights/noise_variance",
+                       "must not be given with a target transform");
     if (weights->x.cols != d)
         return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", d, weights->x.cols);
     KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.count, n, "inputs"));

@@ -1,4 +1,5 @@
 /* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
+#include "engine/predict.h"
 #include "engine/model.h"
 #include "engine/samples.h"
 #include "wire/wire.h"
@@ -12,6 +13,7 @@ struct predicting {
     const struct kr_model *model;
     struct kr_points x;
     enum kr_samples_method method; /* of samples, where they are wanted */
+    double *variance;              /* of the (transformed) target in its units, where it was computed */
     struct kr_solve_report report;
     struct kr_predict_reply reply;
 };
@@ -127,6 +129,7 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
     for (size_t i = 0; i < n; i++)
         variance[i] *= y_sd * y_sd;
     KR_TRY(check_finite(ctx, n, 1, variance, "variance"));
+    w->variance = variance;
     if (request->variance)
         w->reply.variance = (struct kr_reals){n, variance};
     if (request->quantiles.count)
@@ -168,6 +171,27 @@ static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
     return check_finite(ctx, n * d, d, rows, "gradient");
 }
 
+/* From the transformed target to the target. */
+static kr_status transform(struct kr_ctx *ctx, struct predicting *w)
+{
+    const struct kr_model_document *document = &w->model->document;
+    const struct kr_transform t = {(const struct kr_transform_type *)document->target_transform.type,
+                                   document->target_transform.options, 0, 1, 1};
+    struct kr_predict_reply *reply = &w->reply;
+    const size_t n = w->x.n;
+    if (reply->variance.count)
+        KR_ALLOC(ctx, reply->variance.items, n);
+    kr_predict_transform(&t, n, w->variance, reply);
+    KR_TRY(check_finite(ctx, n, 1, reply->mean.items, "prediction"));
+    KR_TRY(check_finite(ctx, reply->variance.count, 1, reply->variance.items, "variance"));
+    KR_TRY(check_finite(ctx, reply->covariance.rows * n, n, reply->covariance.items, "covariance"));
+    KR_TRY(check_finite(ctx, reply->quantiles.rows * reply->quantiles.cols, reply->quantiles.cols,
+                        reply->quantiles.items, "quantile"));
+    for (size_t s = 0; s < reply->samples.rows; s++)
+        KR_TRY(check_finite(ctx, n, 1, reply->samples.items + s * n, "sample"));
+    return KR_OK;
+}
+
 static kr_status choose_method(struct kr_ctx *ctx, struct predicting *w)
 {
     if (!w->request->samples)
@@ -181,16 +205,25 @@ static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *re
                          const struct kr_model *model, json_t **reply)
 {
     struct predicting w = {.request = request, .model = model, .reply.samples_jitter = NAN};
+    const struct kr_transform t = kr_model_transform(&model->document);
+    const bool transforms = kr_transforms(&t);
+    if (request->gradient && transforms)
+        return kr_fail(ctx, KR_INVALID, "/gradient",
+                       "must be false for a model with a target transform: the mean depends on the variance "
+                       "there, and of that there is no derivative");
     KR_TRY(check_size(ctx, request));
     KR_TRY(standardise(ctx, model, &request->x, &w.x));
     KR_TRY(choose_method(ctx, &w));
     KR_TRY(predict_mean(ctx, &w));
-    if (request->variance || request->quantiles.count || request->covariance || w.method == KR_SAMPLES_EXACT)
+    if (request->variance || request->quantiles.count || request->covariance ||
+        w.method == KR_SAMPLES_EXACT || transforms)
         KR_TRY(predict_variance(ctx, &w));
     if (w.method == KR_SAMPLES_PATHWISE)
         KR_TRY(sample_paths(ctx, &w));
     if (request->gradient)
         KR_TRY(predict_gradient(ctx, &w));
+    if (transforms)
+        KR_TRY(transform(ctx, &w));
     *reply = kr_wire_write(&kr_predict_reply_schema, &w.reply);
     return *reply ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the reply");
 }

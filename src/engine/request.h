@@ -119,14 +119,16 @@ KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                     \
       "points, rows of features in the data's units and order")                                              \
     F(S, BOOL, variance, _, "true", 0, 0, 0,                                                                 \
-      "predict the variance: one solve a point, where the mean alone is cheap")                              \
+      "predict the variance: one solve a point, where the mean alone is cheap (but of a transformed "        \
+      "target, whose mean depends on it)")                                                                   \
     F(S, REALS, quantiles, _, NULL, 0, 1, KR_OMIT | KR_OPEN_MIN | KR_OPEN_MAX,                               \
       "levels of predictive quantiles")                                                                      \
     F(S, BOOL, covariance, _, "false", 0, 0, 0,                                                              \
       "predict the covariance of every two of the points, 2000 at most")                                     \
     F(S, OPTIONAL, samples, kr_samples_spec, NULL, 0, 0, KR_OMIT,                                            \
       "draw joint samples of all points, of new observations or of the function")                            \
-    F(S, BOOL, gradient, _, "false", 0, 0, 0, "differentiate the mean by the points")                        \
+    F(S, BOOL, gradient, _, "false", 0, 0, 0,                                                                \
+      "differentiate the mean by the points; not of a transformed target")                                   \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
       "of new observations; false: of the function without noise")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
@@ -136,7 +138,8 @@ KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000, KR_MOST_SAMPLE_SOLVES = 10000000 };
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
-    F(S, REALS, mean, _, NULL, -1e308, 1e308, 0, "one a point (target's units)")                             \
+    F(S, REALS, mean, _, NULL, -1e308, 1e308, 0,                                                             \
+      "one a point (target's units); of a transformed target its mean, the median being the quantile 0.5")   \
     F(S, REALS, variance, _, NULL, 0, 1e308, KR_OMIT, "one a point (target's units squared)")                \
     F(S, MATRIX, quantiles, _, NULL, -1e308, 1e308, KR_OMIT,                                                 \
       "one row a point, one column a level asked for (target's units)")                                      \
@@ -147,7 +150,8 @@ enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000, KR_MOS
     F(S, TEXT, samples_method, _, NULL, 0, 0, KR_OMIT, "exact or pathwise")                                  \
     F(S, TEXT, samples_reason, _, NULL, 0, 0, KR_OMIT, "why this method")                                    \
     F(S, REAL, samples_jitter, _, NULL, 0, 1e308, KR_OMIT,                                                   \
-      "exact: variance that had to be added to every point for that factor (target's units squared)")        \
+      "exact: variance that had to be added to every point for that factor (target's units squared; of a "   \
+      "transformed target its own)")                                                                         \
     F(S, MATRIX, gradient, _, NULL, -1e308, 1e308, KR_OMIT,                                                  \
       "of the mean: one row a point, one column a feature (target's units over the feature's)")              \
     F(S, INT, clamped_variances, _, NULL, 1, 1e15, KR_OMIT,                                                  \

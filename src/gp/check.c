@@ -62,6 +62,25 @@ static double mean_noise(const struct kr_part *part)
     return sum;
 }
 
+/* Derivatives by the targets as those by transformed ones, which are what moves. */
+static kr_status by_transformed(struct kr_ctx *ctx, const struct kr_gp *gp, const double **bar)
+{
+    const struct kr_part *parts[] = {&gp->train, &gp->validation};
+    double *out;
+    if (!*bar || !kr_transforms(gp->transforms))
+        return KR_OK;
+    KR_ALLOC(ctx, out, gp->rows * gp->targets);
+    for (int p = 0; p < (gp->elsewhere ? 1 : 2); p++)
+        for (size_t e = 0; e < parts[p]->n * gp->targets; e++) {
+            const size_t n = parts[p]->n, place = e / n * gp->rows + parts[p]->rows[e % n];
+            double g[3];
+            kr_transform_at(&gp->transforms[e / n], parts[p]->y[e], g);
+            out[place] = (*bar)[place] * g[1];
+        }
+    *bar = out;
+    return KR_OK;
+}
+
 static kr_status open_line(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
                            const struct kr_data_gradient *data, struct line *l)
 {
@@ -72,6 +91,7 @@ static kr_status open_line(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
     l->data[X] = (struct block){rows, d, gp->x_spread, bar->x, NULL};
     l->data[Y] = (struct block){rows, gp->targets, gp->y_spread, bar->y, NULL};
     l->data[NOISE] = (struct block){rows, 1, &l->noise_unit, bar->noise, NULL};
+    KR_TRY(by_transformed(ctx, gp, &l->data[Y].bar));
     l->data[HELD_X] = (struct block){gp->validation.n, d, gp->x_spread, bar->x_validation, NULL};
     for (struct block *b = l->data; b < l->data + PARTS; b++)
         if (b->bar)

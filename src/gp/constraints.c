@@ -87,7 +87,8 @@ kr_status kr_gp_constrain(struct kr_ctx *ctx, const struct kr_gp *gp, const stru
         open += !gp->parameters.items[p].spec.fixed;
     for (size_t i = 0; i < specs->count; i++) {
         KR_TRY(add(ctx, gp, specs, i, pointer, &out->items[i]));
-        out->needs_variance |= out->items[i].type->needs_variance;
+        out->needs_variance |= out->items[i].type->needs_variance ||
+                               (out->items[i].type->transformed && kr_transforms(gp->transforms));
     }
     if (specs->count > open)
         return kr_fail(ctx, KR_INVALID, pointer,

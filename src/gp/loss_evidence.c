@@ -9,4 +9,5 @@ const struct kr_loss_type kr_loss_evidence = {
         {"evidence",
          "negative log marginal likelihood a training row: the usual baseline; held-out rows are only scored",
          &kr_evidence_options_schema},
+    .density = true,
 };

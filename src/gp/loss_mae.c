@@ -1,4 +1,9 @@
-/* mae: mean of |e|, e = y - mean: the median is what it asks for. mean_bar = -sign(e)/m, 0 at e = 0. */
+/*
+ * mae: mean of |e|, e = y - mean: the median is what it asks for. mean_bar = -sign(e)/m, 0 at e = 0.
+ *
+ * Through a change of variables y = g(z) the median is g of the mean of z: e = g(z) - g(mean), with the
+ * derivative -sign(e) g'(mean). Source: Gneiting 2011 (Making and evaluating point forecasts), theorem 9.
+ */
 #include "kriged/gp.h"
 
 #include <math.h>
@@ -16,6 +21,20 @@ static void eval(const void *options, size_t m, const double *y, const double *m
     *value = sum / (double)m;
 }
 
+static double transformed(const void *options, const struct kr_transform *t, double y, double mean,
+                          double variance, double by[3])
+{
+    double g[3], median[3];
+    (void)options, (void)variance;
+    kr_transform_at(t, y, g);
+    kr_transform_at(t, mean, median);
+    const double e = g[0] - median[0], sign = e < 0 ? -1 : e > 0 ? 1 : 0;
+    by[0] = -sign * median[1];
+    by[1] = 0;
+    by[2] = sign * g[1];
+    return fabs(e);
+}
+
 extern const struct kr_loss_type kr_loss_mae;
 const struct kr_loss_type kr_loss_mae = {
     .base = {"mae",
@@ -23,4 +42,5 @@ const struct kr_loss_type kr_loss_mae = {
              NULL},
     .by_logarithm = true,
     .eval = eval,
+    .transformed = transformed,
 };

@@ -1,6 +1,7 @@
 /*
  * nlpd: mean of 0.5 log(2 pi v) + e^2/(2 v), e = y - mean: the negative log density of a normal prediction.
- * mean_bar = -e/v/m, variance_bar = 0.5 (1/v - e^2/v^2)/m. Source: Rasmussen and Williams 2006, eq. 2.34.
+ * mean_bar = -e/v/m, variance_bar = 0.5 (1/v - e^2/v^2)/m. Through a change of variables the density of the
+ * target is that of z times dz/dy (transformed.c). Source: Rasmussen and Williams 2006, eq. 2.34.
  */
 #include "kriged/gp.h"
 
@@ -25,5 +26,6 @@ const struct kr_loss_type kr_loss_nlpd = {
     .base = {"nlpd", "negative log predictive density: calibrated means and variances; sensitive to outliers",
              NULL},
     .needs_variance = true,
+    .density = true,
     .eval = eval,
 };

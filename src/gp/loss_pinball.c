@@ -2,6 +2,8 @@
  * pinball: mean of max(q w, (q - 1) w), w = y - (mean + sd z), z the standard normal's q-quantile: asks for a
  * right q-quantile alone. With s = q (w > 0), q - 1 (w < 0), q - 1/2 (w = 0): mean_bar = -s/m, variance_bar =
  * -s z/(2 sd)/m. Source: Koenker and Bassett 1978.
+ *
+ * Through a change of variables y = g(z) the quantile is g(mean + sd z), and its slope multiplies these.
  */
 #include "kriged/gp.h"
 
@@ -29,10 +31,26 @@ static void eval(const void *options, size_t m, const double *y, const double *m
     *value = isfinite(sum) ? sum / (double)m : NAN;
 }
 
+static double transformed(const void *options, const struct kr_transform *t, double y, double mean,
+                          double variance, double by[3])
+{
+    const double q = ((const struct kr_pinball_options *)options)->quantile, z = kr_normal_quantile(q),
+                 sd = sqrt(variance);
+    double g[3], quantile[3];
+    kr_transform_at(t, y, g);
+    kr_transform_at(t, mean + sd * z, quantile);
+    const double w = g[0] - quantile[0], slope = w > 0 ? q : w < 0 ? q - 1 : q - 0.5;
+    by[0] = -slope * quantile[1];
+    by[1] = -slope * quantile[1] * z / (2 * sd);
+    by[2] = slope * g[1];
+    return w != w ? w : fmax(q * w, (q - 1) * w);
+}
+
 extern const struct kr_loss_type kr_loss_pinball;
 const struct kr_loss_type kr_loss_pinball = {
     .base = {"pinball", "quantile loss: one predictive quantile right", &kr_pinball_options_schema},
     .needs_variance = true,
     .by_logarithm = true,
     .eval = eval,
+    .transformed = transformed,
 };

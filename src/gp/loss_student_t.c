@@ -5,7 +5,8 @@
  *     -lgamma((nu+1)/2) + lgamma(nu/2) + 0.5 log(nu pi v) + (nu+1)/2 log(1 + s)
  *     mean_bar = -(nu+1) e/(nu v (1 + s))/m,   variance_bar = (1 - (nu+1) s/(1 + s))/(2 v)/m
  *
- * Source: Rasmussen and Williams 2006, section 9.3; nlpd is its limit for large nu.
+ * Through a change of variables the density of the target is that of z times dz/dy (transformed.c). Source:
+ * Rasmussen and Williams 2006, section 9.3; nlpd is its limit for large nu.
  */
 #include "kriged/gp.h"
 
@@ -37,5 +38,6 @@ const struct kr_loss_type kr_loss_student_t = {
     .base = {"student_t", "negative log density with heavy tails: outliers count little",
              &kr_student_t_options_schema},
     .needs_variance = true,
+    .density = true,
     .eval = eval,
 };

@@ -52,11 +52,12 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     if (gp->space)
         return weight_bytes(gp);
-    const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet;
+    const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet,
+               seen = variance || loss->needs_variance || kr_transforms(gp->transforms);
     const size_t n = gp->train.n, m = points_at_most(gp), q = gp->targets, heads = 1 + constraints,
-                 columns = exact                                       ? n + q - 1
-                           : variance || loss->needs_variance || folds ? q + m
-                                                                       : q;
+                 columns = exact           ? n + q - 1
+                           : seen || folds ? q + m
+                                           : q;
     /* of the first solve, and of the second one where every head sees the mean only */
     const size_t most = columns > heads * q ? columns : heads * q;
     const size_t together = most < solver->columns ? most : solver->columns;

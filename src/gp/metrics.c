@@ -7,7 +7,7 @@
  *
  * Of several targets each by itself, in its own units, and the means over them.
  */
-#include "kriged/gp.h"
+#include "gp/objective.h"
 
 #include <math.h>
 
@@ -69,6 +69,10 @@ static void of_one(const struct kr_gp *gp, const struct kr_part *scored, const s
     *out = (struct kr_metrics){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN, {0}};
     if (scored->n == 0)
         return;
+    if (kr_transforms(gp->transforms)) {
+        kr_transformed_metrics(gp, scored, fitted, mean, variance, out);
+        return;
+    }
     for (size_t j = 0; j < scored->n; j++) {
         double e = scored->y[j] - mean[j];
         squared += e * e / m;

@@ -66,6 +66,22 @@ static kr_status standardise(struct kr_ctx *ctx, const struct kr_gp_spec *spec, 
     return KR_OK;
 }
 
+/* Losses measure a target in its own standard deviation, as they do without a transform. */
+static kr_status set_transforms(struct kr_ctx *ctx, const struct kr_gp_spec *spec,
+                                const struct kr_dataset *data, const struct kr_ints *rows, struct kr_gp *gp)
+{
+    const struct kr_variant *transform = &spec->model.target_transform;
+    KR_ALLOC(ctx, gp->transforms, gp->targets);
+    for (size_t t = 0; t < gp->targets; t++) {
+        double mean, sd;
+        kr_scaling(rows->count, rows->items, data->y + t * data->n, &mean, &sd);
+        gp->transforms[t] = (struct kr_transform){(const struct kr_transform_type *)transform->type,
+                                                  transform->options, gp->scale.y_means[t],
+                                                  gp->scale.y_sds[t], spec->model.standardize.y ? sd : 1};
+    }
+    return KR_OK;
+}
+
 static kr_status add_noise(struct kr_ctx *ctx, const struct kr_param *variance, struct kr_gp *gp)
 {
     const char *pointer = "/model/noise/variance";
@@ -110,19 +126,25 @@ static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data
     return copy_part(ctx, held_out, column, &gp->scale, &all, &gp->validation);
 }
 
-static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
-                            const struct kr_dataset *held_out, struct kr_gp *out)
+static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *given,
+                            const struct kr_dataset *given_held_out, struct kr_gp *out)
 {
+    const struct kr_variant *transform = &spec->model.target_transform;
+    struct kr_dataset transformed, other, *data = &transformed, *held_out = given_held_out ? &other : NULL;
     struct roles roles;
     const char *name;
     out->elsewhere = kr_validation_elsewhere(&spec->objective.validation, &name);
     if (held_out && !out->elsewhere)
         return kr_fail(ctx, KR_INVALID, "/validation_data",
                        "must not be given unless the validation is of type dataset");
+    KR_TRY(kr_transform_targets(ctx, transform, given, "", data));
+    if (held_out)
+        KR_TRY(kr_transform_targets(ctx, transform, given_held_out, " of the validation data", held_out));
     KR_TRY(kr_gp_roles(ctx, spec, data, &roles));
     out->form = roles.form;
     out->folds = roles.folds;
     KR_TRY(standardise(ctx, spec, data, &roles.fit, out));
+    KR_TRY(set_transforms(ctx, spec, given, &roles.fit, out));
     KR_TRY(copy_part(ctx, data, NULL, &out->scale, &roles.train, &out->train));
     KR_TRY(copy_part(ctx, data, NULL, &out->scale, &roles.validation, &out->validation));
     if (out->elsewhere)
@@ -199,6 +221,7 @@ struct kr_gp kr_gp_target(const struct kr_gp *gp, size_t t)
     one.targets = 1;
     one.target_names = gp->target_names ? gp->target_names + t : NULL;
     one.mean_first += t * gp->mean_count;
+    one.transforms = gp->transforms ? gp->transforms + t : NULL;
     one.scale.y_means += t;
     one.scale.y_sds += t;
     one.scale.y_mean = *one.scale.y_means;

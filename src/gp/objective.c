@@ -50,25 +50,32 @@ const struct form *kr_form_of(const struct kr_gp *gp)
                                                                : &kr_form_weights_folds;
 }
 
-static void add_head(struct work *w, kr_functional *eval, const void *options, bool variance, double *value,
-                     double *grad)
+static void add_head(struct work *w, struct head head)
 {
     const size_t at = w->nheads * w->m;
-    w->heads[w->nheads++] = (struct head){
-        eval, options, variance, w->mean_bar + at * w->targets, w->variance_bar + at, value, grad};
+    head.mean_bar = w->mean_bar + at * w->targets;
+    head.variance_bar = w->variance_bar + at;
+    head.needs_variance |= head.transformed != NULL;
+    w->heads[w->nheads++] = head;
 }
 
-/* The mean over targets of the functional of each, and its adjoints. */
-static void evaluate_head(struct work *w, struct head *head)
+/* The mean over targets of the functional of each, and its adjoints; y_bar (m x targets): what a change of
+ * variables owes to derivatives by the targets, NULL = not wanted. */
+static void evaluate_head(struct work *w, struct head *head, double *y_bar)
 {
     const size_t m = w->m;
-    const double share = 1 / (double)w->targets;
+    const double share = 1 / (double)w->targets, *variance = w->variance;
     memset(head->variance_bar, 0, m * sizeof *head->variance_bar);
     *head->value = 0;
     for (size_t t = 0; t < w->targets; t++) {
+        const double *y = w->gp->validation.y + t * m, *mean = w->mean + t * m;
         double *mean_bar = head->mean_bar + t * m, value;
-        head->eval(head->options, m, w->gp->validation.y + t * m, w->mean + t * m, w->variance, &value,
-                   mean_bar, w->spare);
+        if (kr_transforms(w->gp->transforms))
+            kr_transformed_eval(head, &w->gp->transforms[t],
+                                &(struct scoring){m, y, mean, variance, &value, mean_bar, w->spare,
+                                                  y_bar ? y_bar + t * m : NULL});
+        else
+            head->eval(head->options, m, y, mean, variance, &value, mean_bar, w->spare);
         *head->value += share * value;
         cblas_dscal((int)m, share, mean_bar, 1);
         if (head->needs_variance)
@@ -149,13 +156,24 @@ static void add_heads(struct work *w, const struct kr_gp_constraints *constraint
 {
     const struct kr_objective_spec *objective = &w->gp->spec->objective;
     const struct kr_loss_type *loss = (const struct kr_loss_type *)objective->loss.type;
+    const bool transforms = kr_transforms(w->gp->transforms);
     if (w->loss_is_head)
-        add_head(w, loss->eval, objective->loss.options, loss->needs_variance, &out->loss, grad);
+        add_head(w, (struct head){.eval = loss->eval,
+                                  .transformed = transforms ? loss->transformed : NULL,
+                                  .density = transforms && loss->density,
+                                  .options = objective->loss.options,
+                                  .needs_variance = loss->needs_variance,
+                                  .value = &out->loss,
+                                  .grad = grad});
     for (size_t i = 0; i < constraints->count; i++) {
         const struct kr_gp_constraint *it = &constraints->items[i];
         if (it->type->eval)
-            add_head(w, it->type->eval, it->options, it->type->needs_variance, &c[i],
-                     J ? J + i * w->gp->parameters.count : NULL);
+            add_head(w, (struct head){.eval = it->type->eval,
+                                      .transformed = transforms ? it->type->transformed : NULL,
+                                      .options = it->options,
+                                      .needs_variance = it->type->needs_variance,
+                                      .value = &c[i],
+                                      .grad = J ? J + i * w->gp->parameters.count : NULL});
     }
 }
 
@@ -173,6 +191,18 @@ static void clear(const struct kr_gp_constraints *constraints, size_t count, con
         memset(o->J, 0, constraints->count * count * sizeof *o->J);
 }
 
+static kr_status evaluate_heads(struct kr_ctx *ctx, struct work *w)
+{
+    double *y_bar = NULL;
+    if (kr_transforms(w->gp->transforms) && w->data)
+        KR_ALLOC(ctx, y_bar, w->m * w->targets);
+    for (struct head *h = w->heads; h < w->heads + w->nheads; h++)
+        evaluate_head(w, h, kr_objective_sees_data(w, h) ? y_bar : NULL);
+    if (y_bar)
+        kr_transformed_pull_targets(w, y_bar);
+    return KR_OK;
+}
+
 static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           const struct kr_gp_constraints *constraints, const double *theta, bool variance,
                           struct kr_evaluation *out, const struct outputs *o)
@@ -182,18 +212,21 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
     struct work w;
     *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
     KR_TRY(allocate(ctx, gp, theta, 1 + constraints->count,
-                    variance || loss->needs_variance || constraints->needs_variance, &w));
+                    variance || loss->needs_variance || constraints->needs_variance ||
+                        kr_transforms(gp->transforms),
+                    &w));
     w.data = o->data;
     add_heads(&w, constraints, out, o->grad, o->c, o->J);
     if (o->grad)
         clear(constraints, gp->parameters.count, o);
     KR_TRY(form->predict(ctx, &w, out));
-    for (struct head *h = w.heads; h < w.heads + w.nheads; h++)
-        evaluate_head(&w, h);
+    KR_TRY(evaluate_heads(ctx, &w));
     kr_metrics_each(gp, &gp->validation, &gp->train, w.mean, w.columns > w.targets ? w.variance : NULL,
                     o->each, &out->metrics);
     if (!w.loss_is_head)
         KR_TRY(form->evidence(ctx, &w, out, o->grad));
+    if (!w.loss_is_head && kr_transforms(gp->transforms))
+        kr_transformed_evidence(&w, out);
     if (o->grad && w.nheads)
         KR_TRY(form->pull(ctx, &w, out));
     KR_TRY(check_finite(ctx, gp, "loss", out->loss, o->grad));
@@ -214,7 +247,10 @@ static kr_status evaluate_draw(struct kr_ctx *ctx, const struct kr_gp *gp,
     KR_TRY(kr_data_bar_open(ctx, &view, data, &bar));
     o->data = &bar;
     KR_TRY(evaluate(ctx, &view, constraints, theta, variance, out, o));
-    return kr_data_bar_collect(ctx, gp, &view, &bar, data);
+    KR_TRY(kr_data_bar_collect(ctx, gp, &view, &bar, data));
+    if (kr_transforms(gp->transforms) && data->y)
+        kr_transformed_collect(gp, data->y);
+    return KR_OK;
 }
 
 /* Within the request's time; whatever it took from the arena is given back. */
@@ -269,5 +305,8 @@ kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp,
     if (standardize->x || standardize->y)
         return kr_fail(ctx, KR_INVALID, "/model/standardize",
                        "must be off, x and y: derivatives by the data are those of data taken as it is");
+    if (kr_transforms(gp->transforms) && data->noise)
+        return kr_fail(ctx, KR_INVALID, "/model/target_transform",
+                       "must be none for derivatives by noise_variance, which is that of the target itself");
     return run_alone(ctx, gp, theta, variance, out, grad, data);
 }

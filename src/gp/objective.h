@@ -11,6 +11,9 @@
 
 struct head {
     kr_functional *eval;
+    /* Through a change of variables: either is set, or it stays a functional of the transformed target. */
+    kr_transformed_loss *transformed;
+    bool density;
     const void *options;
     bool needs_variance;
     double *mean_bar, *variance_bar; /* m x targets, m: columns of the blocks of struct work */
@@ -84,6 +87,28 @@ void kr_objective_pull_diagonal(const struct work *w, size_t columns, const doub
                                 double alpha);
 /* A lower bound of A's eigenvalues: the least noise of a training row. */
 double kr_objective_least_noise(const struct work *w);
+
+/* Predictions of one target, and what a functional makes of them. */
+struct scoring {
+    size_t m;
+    const double *y, *mean, *variance;
+    double *value, *mean_bar, *variance_bar;
+    double *y_bar; /* NULL = not wanted; else its derivative by y, less what a function of y - mean has */
+};
+/*
+ * Through a change of variables (transformed.c). eval: a head. pull_targets: adds y_bar of the held-out
+ * targets to the derivatives by them. evidence: its factor of a density. collect: derivatives by transformed
+ * targets become those by the targets.
+ */
+void kr_transformed_eval(const struct head *head, const struct kr_transform *t,
+                         const struct scoring *scoring);
+void kr_transformed_pull_targets(struct work *w, const double *y_bar);
+void kr_transformed_evidence(struct work *w, struct kr_evaluation *out);
+void kr_transformed_collect(const struct kr_gp *gp, double *y);
+/* kr_metrics_eval there; variance = NULL: the absolute error only. */
+void kr_transformed_metrics(const struct kr_gp *gp, const struct kr_part *scored,
+                            const struct kr_part *fitted, const double *mean, const double *variance,
+                            struct kr_metrics *out);
 
 /* The negative log marginal likelihood of the training rows over their number, and its gradient (NULL = not
  * wanted); solution holds alpha. */

@@ -53,11 +53,11 @@ START_TEST(effective_request)
 {
     json_t *reply = gradient(request_of(60, 2, rbf)), *shown = at(reply, "/request");
     ck_assert_ptr_null(find(shown, "/data"));
-    ck_assert(
-        json_equal(at(shown, "/model"),
-                   json_of("{'kernel': {'type': 'rbf', 'variance': 1.0, 'lengthscale': 1.0, 'ard': false},"
-                           "'mean': {'type': 'zero'}, 'noise': {'variance': 0.1},"
-                           "'standardize': {'x': true, 'y': true}, 'approximation': {'type': 'exact'}}")));
+    ck_assert(json_equal(
+        at(shown, "/model"),
+        json_of("{'kernel': {'type': 'rbf', 'variance': 1.0, 'lengthscale': 1.0, 'ard': false},"
+                "'mean': {'type': 'zero'}, 'noise': {'variance': 0.1}, 'target_transform': {'type': 'none'},"
+                "'standardize': {'x': true, 'y': true}, 'approximation': {'type': 'exact'}}")));
     ck_assert(
         json_equal(at(shown, "/objective"), json_of("{'loss': 'nlpd', 'validation': {'type': 'fraction', "
                                                     "'fraction': 0.2, 'seed': 0}, 'calibrate': 'none'}")));

@@ -31,8 +31,8 @@ START_TEST(document)
     json_t *job = job_now(id);
     ck_status(model, 200);
     MEMBERS(model.json, "name", "created_at", "format", "version", "created_by", "dataset", "kernel", "mean",
-            "noise", "standardize", "approximation", "parameters", "standardization", "loss", "metrics",
-            "solver", "request");
+            "noise", "target_transform", "standardize", "approximation", "parameters", "standardization",
+            "loss", "metrics", "solver", "request");
     MEMBERS(at(model.json, "/dataset"), "name", "sha256", "rows", "feature_names", "target_name");
     MEMBERS(at(model.json, "/standardization"), "x_mean", "x_sd", "y_mean", "y_sd");
     ck_assert_str_eq(text_at(model.json, "/name"), id);

@@ -48,6 +48,7 @@ START_TEST(capabilities)
     NAMES(answer.json, "/preconditioners", "auto", "none", "jacobi", "pivoted_cholesky", "nystrom");
     NAMES(answer.json, "/optimizers", "lbfgs", "adam", "gradient_descent");
     NAMES(answer.json, "/approximations", "exact", "fourier_features", "inducing");
+    NAMES(answer.json, "/target_transforms", "none", "log");
     NAMES(answer.json, "/constraints", "calibration", "bias", "variance_budget", "linear");
     ck_assert_str_eq(text_at(answer.json, "/constraints/0/options/0/name"), "target");
     ck_assert_double_eq(number_at(answer.json, "/constraints/0/options/0/default"), 1);

@@ -29,7 +29,8 @@ static void check_round_trip(const struct kr_schema *schema, const char *text, c
 }
 
 #define EXACT     "\"approximation\":{\"type\":\"exact\"}"
-#define PLAIN     "\"standardize\":{\"x\":true,\"y\":true}," EXACT
+#define SAME      "\"target_transform\":{\"type\":\"none\"},"
+#define PLAIN     SAME "\"standardize\":{\"x\":true,\"y\":true}," EXACT
 #define ZERO_MEAN "\"mean\":{\"type\":\"zero\"}"
 
 START_TEST(defaults_are_written)
@@ -80,7 +81,8 @@ START_TEST(a_whole_request_comes_back)
         "\"precision\": \"double\", "
         "\"max_iterations\": 500, \"memory_bytes\": 1000000000, \"seconds\": 0.5}}",
         "{\"model\":{\"kernel\":{\"type\":\"matern52\",\"variance\":1.0,\"lengthscale\":1.0,\"ard\":false},"
-        "\"mean\":{\"type\":\"constant\",\"value\":-1.5},\"noise\":{\"variance\":0.1},\"standardize\":{\"x\":"
+        "\"mean\":{\"type\":\"constant\",\"value\":-1.5},\"noise\":{\"variance\":0.1}," SAME
+        "\"standardize\":{\"x\":"
         "true,\"y\":false}," EXACT "},"
         "\"objective\":{\"loss\":\"nlpd\",\"validation\":{\"type\":\"rows\",\"rows\":[5,10]}},"
         "\"test\":{\"fraction\":0.1,\"seed\":9007199254740991},"
@@ -198,10 +200,11 @@ END_TEST
 /* Every row of every registry of the library: its defaults are within its own ranges. */
 START_TEST(every_row_takes_its_defaults)
 {
-    const struct kr_registry *registries[] = {
-        &kr_kernel_registry,         &kr_mean_registry,          &kr_loss_registry,
-        &kr_validation_registry,     &kr_approximation_registry, &kr_solver_registry,
-        &kr_preconditioner_registry, &kr_optimizer_registry,     &kr_constraint_registry};
+    const struct kr_registry *registries[] = {&kr_kernel_registry,         &kr_mean_registry,
+                                              &kr_loss_registry,           &kr_validation_registry,
+                                              &kr_approximation_registry,  &kr_solver_registry,
+                                              &kr_preconditioner_registry, &kr_optimizer_registry,
+                                              &kr_constraint_registry,     &kr_transform_registry};
     for (size_t r = 0; r < sizeof registries / sizeof registries[0]; r++)
         for (const struct kr_type *const *row = registries[r]->rows; *row; row++) {
             const struct kr_schema *options = (*row)->options;

@@ -23,6 +23,7 @@
 #include "kriged/approximation.h"
 #include "kriged/solve.h"
 #include "kriged/transform.h"
+#include "kriged/variance.h"
 
 /* ---- spec ---- */
 
@@ -68,6 +69,8 @@ KR_DECLARE(kr_subset_spec, KR_SUBSET_FIELDS);
       "which rows are held out; only evidence does without")                                                 \
     F(S, OPTIONAL, subset, kr_subset_spec, NULL, 0, 0, KR_OMIT,                                              \
       "evaluate the loss at some of the held-out points only")                                               \
+    F(S, OBJECT, variance, kr_variance_spec, NULL, 0, 0, 0,                                                  \
+      "how the variances of very many held-out rows are had")                                                \
     F(S, ROW, calibrate, kr_calibration, NULL, 0, 0, KR_OMIT,                                                \
       "what follows tuning: none (the default without a recipe) or leave_one_out, which scales all "         \
       "variances "                                                                                           \
@@ -214,10 +217,12 @@ struct kr_gp {
     const struct kr_kernel *kernel;
     const struct kr_mean_type *mean;
     const struct kr_weight_space *space; /* NULL: the exact covariance */
-    size_t mean_first, noise_index;      /* places in theta */
-    size_t mean_count;                   /* parameters of the mean, of one target */
-    struct kr_parameters parameters;     /* of theta: the kernel tree, the mean, the noise */
-    double *start;                       /* theta of the request */
+    struct kr_variance_sample
+        *sample; /* of variances, kept between evaluations; NULL: one of its own for each */
+    size_t mean_first, noise_index;  /* places in theta */
+    size_t mean_count;               /* parameters of the mean, of one target */
+    struct kr_parameters parameters; /* of theta: the kernel tree, the mean, the noise */
+    double *start;                   /* theta of the request */
 };
 
 /*
@@ -325,12 +330,15 @@ void kr_metrics_eval(const struct kr_gp *gp, const struct kr_part *scored, const
 double kr_normal_quantile(double p);
 
 struct kr_evaluation {
-    double loss;        /* mean over the validation rows (and targets), standardised units */
-    double value_error; /* estimate of (exact - computed) loss from the solves' residuals; NaN without a
-                           gradient */
-    double value_bound; /* bound on what that estimate leaves out, to first order in the errors of the
-                           predictions; NaN without a gradient or without noise */
-    size_t clamped;     /* predictive variances that fell below the noise and were set to it */
+    double loss;             /* mean over the validation rows (and targets), standardised units */
+    double value_error;      /* estimate of (exact - computed) loss from the solves' residuals; NaN without a
+                                gradient */
+    double value_bound;      /* bound on what that estimate leaves out, to first order in the errors of the
+                                predictions; NaN without a gradient or without noise */
+    double standard_error;   /* of the loss where variances are sampled; else NaN */
+    double variance_bracket; /* how much lower, to first order, the loss may be for what the solves of drawn
+                                variances leave open; NaN where they are not sampled */
+    size_t clamped;          /* predictive variances that fell below the noise and were set to it */
     double jitter; /* share of the diagonal that was added to the covariance of inducing inputs; mostly 0 */
     struct kr_metrics metrics; /* of several targets with the list where kr_objective_eval or
                                   kr_objective_differentiate made it */

@@ -48,6 +48,8 @@ extern const char *const kr_tune_stop_names[];
     F(S, INT, iteration, _, "0", 0, 1e15, 0, "accepted steps of the optimiser since its start")              \
     F(S, INT, restart, _, "1", 0, 1e15, 0, "number of the start, from 1")                                    \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL, "loss here; null where it could not be computed")      \
+    F(S, REAL, standard_error, _, NULL, 0, 1e308, KR_OMIT,                                                   \
+      "of the loss here, where variances are sampled; points of one sample compare better than that")        \
     F(S, REAL, penalty, _, NULL, -1e308, 1e308, KR_OMIT,                                                     \
       "what priors add here to what is minimised, where there are any")                                      \
     F(S, REAL, best_loss, _, NULL, -1e308, 1e308, KR_NULL,                                                   \

@@ -125,6 +125,8 @@ static kr_status evaluate(struct kr_ctx *ctx, const json_t *json, struct kr_grad
     out.loss = evaluation.loss;
     out.value_error = evaluation.value_error;
     out.value_bound = evaluation.value_bound;
+    out.standard_error = evaluation.standard_error;
+    out.variance_bracket = evaluation.variance_bracket;
     out.metrics = evaluation.metrics;
     out.clamped_variances = evaluation.clamped;
     out.jitter = evaluation.jitter > 0 ? evaluation.jitter : NAN;

@@ -60,6 +60,10 @@ KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
     F(S, REAL, value_bound, _, NULL, 0, 1e308, KR_NULL,                                                      \
       "bound on what that estimate leaves out, to first order in the errors of the predictions; null "       \
       "without noise")                                                                                       \
+    F(S, REAL, standard_error, _, NULL, 0, 1e308, KR_OMIT,                                                   \
+      "of the loss, where variances are sampled (objective.variance)")                                       \
+    F(S, REAL, variance_bracket, _, NULL, 0, 1e308, KR_OMIT,                                                 \
+      "how far the loss may be off, to first order, by what the solves of drawn variances leave open")       \
     F(S, REAL, penalty, _, "0", -1e308, 1e308, 0,                                                            \
       "what priors add to the loss (not in it, nor in the gradient): minus the sum of their log densities, " \
       "over "                                                                                                \

@@ -46,16 +46,28 @@ static size_t weight_bytes(const struct kr_gp *gp)
                 folds * (3 * p * p + n * (map->d + 3 + 3 * q)));
 }
 
+/* Of sampled variances, beside the block: neighbours and their solutions, threads at work on them, and
+ * searching. */
+static size_t sample_doubles(const struct kr_gp *gp)
+{
+    const size_t asked = gp->spec->objective.variance.neighbours,
+                 k = asked < gp->train.n ? asked : gp->train.n, m = gp->validation.n;
+    return m * (2 * k + 8) + 16 * (k * (k + gp->train.x.d + 1) + 2 * KR_TILE * k) +
+           (m / 64 + 1) * gp->parameters.count;
+}
+
 size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *solver, size_t budget,
                           bool variance, size_t constraints)
 {
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     if (gp->space)
         return weight_bytes(gp);
+    const bool sampled = kr_gp_samples_variance(gp, variance, budget);
     const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet,
                seen = variance || loss->needs_variance || kr_transforms(gp->transforms);
     const size_t n = gp->train.n, m = points_at_most(gp), q = gp->targets, heads = 1 + constraints,
                  columns = exact           ? n + q - 1
+                           : sampled       ? 1 + gp->spec->objective.variance.points
                            : seen || folds ? q + m
                                            : q;
     /* of the first solve, and of the second one where every head sees the mean only */
@@ -66,7 +78,8 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     const size_t blocks = folds ? m * largest_fold(gp) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + blocks +
+    const size_t sample = sampled ? sample_doubles(gp) + columns * (2 * n + gp->train.x.d) : 0;
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + blocks +
                 heads * (3 * n * q + 2 * m * q + 16) + tiles + lanes) +
            solver->bytes(n, together) + preconditioner;
 }

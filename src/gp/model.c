@@ -2,6 +2,7 @@
  * From a spec and a data set to a gp: rows by role, standardised copies, the kernel tree, and theta with its
  * units and bounds. O(n d) time, two copies of the data.
  */
+#include "gp/objective.h"
 #include "gp/roles.h"
 #include "gp/weight_space.h"
 
@@ -193,6 +194,7 @@ kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, con
     out->mean_count = (out->parameters.count - out->mean_first) / out->targets;
     KR_TRY(add_noise(ctx, &model->noise.variance, out));
     KR_TRY(kr_gp_approximate(ctx, out));
+    KR_TRY(kr_gp_check_variance(ctx, out));
     KR_ALLOC(ctx, out->start, out->parameters.count);
     for (size_t p = 0; p < out->parameters.count; p++) {
         out->start[p] = out->parameters.items[p].spec.value;

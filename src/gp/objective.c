@@ -5,12 +5,12 @@
  * theta; with several targets the mean over targets of the functional of each, which share v. One that sees
  * the variance makes the whole block of solutions be solved for, once for all of them. How points are held
  * out is a form: objective_hold_out.c (some rows train, others are predicted), objective_folds.c (every fold
- * is predicted from all other rows, in closed form), and both in weight space, objective_weights.c. A
- * variance that falls below its noise is set to it and then depends on the noise alone. Shapes: n training
- * rows, m held-out points, q targets; a block is 3 n (m + q) doubles. Source: Rasmussen and Williams 2006,
- * eq. 2.25 and 2.26.
+ * is predicted from all other rows, in closed form), both in weight space, objective_weights.c, and rows so
+ * many that most of their variances are estimated, objective_sampled.c. A variance that falls below its noise
+ * is set to it and then depends on the noise alone. Shapes: n training rows, m held-out points, q targets; a
+ * block is 3 n (m + q) doubles. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
-#include "gp/objective.h"
+#include "gp/variance_sample.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -19,12 +19,16 @@
 static const struct kr_gp_constraints unconstrained = {0};
 
 static kr_status allocate(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta, size_t heads,
-                          bool variance, struct work *w)
+                          bool variance, bool sampled, struct work *w)
 {
     *w = (struct work){.gp = gp, .theta = theta, .n = gp->train.n, .m = gp->validation.n};
+    if (sampled)
+        KR_ALLOC(ctx, w->sampled, 1);
     w->loss_is_head = ((const struct kr_loss_type *)gp->spec->objective.loss.type)->eval != NULL;
     w->targets = gp->targets;
-    w->columns = w->targets + (variance || gp->form == KR_FOLDS ? w->m : 0);
+    w->columns = w->targets + (sampled                            ? gp->spec->objective.variance.points
+                               : variance || gp->form == KR_FOLDS ? w->m
+                                                                  : 0);
     const size_t block = gp->space ? 0 : w->n * w->columns;
     KR_ALLOC(ctx, w->B, block);
     KR_ALLOC(ctx, w->solution, block);
@@ -59,6 +63,14 @@ static void add_head(struct work *w, struct head head)
     w->heads[w->nheads++] = head;
 }
 
+void kr_head_eval(const struct work *w, const struct head *head, size_t target, const struct scoring *s)
+{
+    if (kr_transforms(w->gp->transforms))
+        kr_transformed_eval(head, &w->gp->transforms[target], s);
+    else
+        head->eval(head->options, s->m, s->y, s->mean, s->variance, s->value, s->mean_bar, s->variance_bar);
+}
+
 /* The mean over targets of the functional of each, and its adjoints; y_bar (m x targets): what a change of
  * variables owes to derivatives by the targets, NULL = not wanted. */
 static void evaluate_head(struct work *w, struct head *head, double *y_bar)
@@ -70,12 +82,9 @@ static void evaluate_head(struct work *w, struct head *head, double *y_bar)
     for (size_t t = 0; t < w->targets; t++) {
         const double *y = w->gp->validation.y + t * m, *mean = w->mean + t * m;
         double *mean_bar = head->mean_bar + t * m, value;
-        if (kr_transforms(w->gp->transforms))
-            kr_transformed_eval(head, &w->gp->transforms[t],
-                                &(struct scoring){m, y, mean, variance, &value, mean_bar, w->spare,
-                                                  y_bar ? y_bar + t * m : NULL});
-        else
-            head->eval(head->options, m, y, mean, variance, &value, mean_bar, w->spare);
+        kr_head_eval(w, head, t,
+                     &(struct scoring){m, y, mean, variance, &value, mean_bar, w->spare,
+                                       y_bar ? y_bar + t * m : NULL});
         *head->value += share * value;
         cblas_dscal((int)m, share, mean_bar, 1);
         if (head->needs_variance)
@@ -107,17 +116,23 @@ void kr_objective_unclamp(struct work *w, struct head *head)
         }
 }
 
-kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+kr_status kr_objective_check_solve(struct kr_ctx *ctx, const struct work *w,
+                                   const struct kr_solve_report *report)
 {
-    KR_TRY(
-        kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, NULL, w->solution, w->residual, &out->solver));
-    if (out->solver.stop != KR_STOP_BREAKDOWN)
+    if (report->stop != KR_STOP_BREAKDOWN)
         return KR_OK;
     return kr_fail(ctx, KR_NOT_POSITIVE_DEFINITE, "",
                    "%s broke down: the covariance matrix of %zu rows is not positive definite to double "
                    "precision. Repeated "
                    "or nearly repeated inputs with too little noise do this: raise noise.variance",
-                   out->solver.type, w->n);
+                   report->type, w->n);
+}
+
+kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    KR_TRY(
+        kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, NULL, w->solution, w->residual, &out->solver));
+    return kr_objective_check_solve(ctx, w, &out->solver);
 }
 
 static kr_status check_finite(struct kr_ctx *ctx, const struct kr_gp *gp, const char *what, double value,
@@ -207,20 +222,24 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           const struct kr_gp_constraints *constraints, const double *theta, bool variance,
                           struct kr_evaluation *out, const struct outputs *o)
 {
-    const struct form *form = kr_form_of(gp);
+    const bool sampled = kr_gp_samples_variance(gp, variance || o->data, ctx->budget);
+    const struct form *form = sampled ? &kr_form_sampled : kr_form_of(gp);
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     struct work w;
-    *out = (struct kr_evaluation){.value_error = NAN, .value_bound = NAN};
+    *out = (struct kr_evaluation){
+        .value_error = NAN, .value_bound = NAN, .standard_error = NAN, .variance_bracket = NAN};
     KR_TRY(allocate(ctx, gp, theta, 1 + constraints->count,
                     variance || loss->needs_variance || constraints->needs_variance ||
                         kr_transforms(gp->transforms),
-                    &w));
+                    sampled, &w));
     w.data = o->data;
     add_heads(&w, constraints, out, o->grad, o->c, o->J);
     if (o->grad)
         clear(constraints, gp->parameters.count, o);
     KR_TRY(form->predict(ctx, &w, out));
     KR_TRY(evaluate_heads(ctx, &w));
+    if (form->correct)
+        form->correct(&w, out);
     kr_metrics_each(gp, &gp->validation, &gp->train, w.mean, w.columns > w.targets ? w.variance : NULL,
                     o->each, &out->metrics);
     if (!w.loss_is_head)

@@ -33,6 +33,7 @@ struct data_bar {
 
 struct weights;
 struct weight_folds;
+struct sampled;
 
 struct work {
     const struct kr_gp *gp;
@@ -54,25 +55,33 @@ struct work {
     /* Of the forms in weight space, which have no use for A, B, solution and residual. */
     struct weights *weights;
     struct weight_folds *rest; /* of each fold */
+    struct sampled *sampled;   /* variances of a sample only (variance_sample.h); NULL: of all points */
 };
 
 /*
- * predict: opens A, solves, sets mean, variance (when columns > targets) and clamped. pull: adds each head's
- * gradient to its grad, and sets the error and the bound of the loss where it is a head; overwrites B,
- * residual and the adjoints. evidence: of the training rows, when the loss is that.
+ * predict: opens A, solves, sets mean, variance (when columns > targets) and clamped. correct (or NULL):
+ * after the heads, makes of their values and adjoints what they stand for. pull: adds each head's gradient to
+ * its grad, and sets the error and the bound of the loss where it is a head; overwrites B, residual and the
+ * adjoints. evidence: of the training rows, when the loss is that.
  */
 struct form {
     kr_status (*predict)(struct kr_ctx *, struct work *, struct kr_evaluation *);
+    void (*correct)(struct work *, struct kr_evaluation *);
     kr_status (*pull)(struct kr_ctx *, struct work *, struct kr_evaluation *);
     kr_status (*evidence)(struct kr_ctx *, struct work *, struct kr_evaluation *, double *grad);
 };
-extern const struct form kr_form_hold_out, kr_form_folds;
+extern const struct form kr_form_hold_out, kr_form_folds, kr_form_sampled;
 extern const struct form kr_form_weights, kr_form_weights_each, kr_form_weights_folds; /* in weight space */
 /* The form of a gp. */
 const struct form *kr_form_of(const struct kr_gp *gp);
 
 /* Solves A solution = B and names a breakdown. */
 kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
+kr_status kr_objective_check_solve(struct kr_ctx *ctx, const struct work *w,
+                                   const struct kr_solve_report *report) KR_MUST_CHECK;
+/* Hold-out: opens A and K*, solves for alpha alone and sets the means. */
+kr_status kr_objective_predict_means(struct kr_ctx *ctx, struct work *w,
+                                     struct kr_evaluation *out) KR_MUST_CHECK;
 /* The noise of held-out point j. */
 double kr_objective_noise(const struct work *w, size_t j);
 /* Moves the derivative of clamped variances to the noise they were set to. */
@@ -95,6 +104,8 @@ struct scoring {
     double *value, *mean_bar, *variance_bar;
     double *y_bar; /* NULL = not wanted; else its derivative by y, less what a function of y - mean has */
 };
+/* The functional of a head at some points of a target, through its change of variables where there is one. */
+void kr_head_eval(const struct work *w, const struct head *head, size_t target, const struct scoring *s);
 /*
  * Through a change of variables (transformed.c). eval: a head. pull_targets: adds y_bar of the held-out
  * targets to the derivatives by them. evidence: its factor of a density. collect: derivatives by transformed
@@ -114,6 +125,16 @@ void kr_transformed_metrics(const struct kr_gp *gp, const struct kr_part *scored
  * wanted); solution holds alpha. */
 kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out,
                       double *grad) KR_MUST_CHECK;
+
+/* INVALID where the variances are asked to be sampled and cannot be. */
+kr_status kr_gp_check_variance(struct kr_ctx *ctx, const struct kr_gp *gp) KR_MUST_CHECK;
+
+/* Metrics of very many rows: those that need variances from calibrated nearest-row ones, exact at the points
+ * drawn. */
+bool kr_gp_samples_scores(const struct kr_gp *gp, size_t fitted, size_t scored, size_t budget);
+kr_status kr_gp_score_sampled(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted,
+                              const struct kr_part *scored, const double *theta,
+                              struct kr_metrics *out) KR_MUST_CHECK;
 
 /* Zeros for what `wanted` needs of a gp, in the arena; and then *wanted from the adjoints of `view`, a draw
  * of gp (or gp itself). NON_FINITE. */

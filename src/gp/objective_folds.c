@@ -262,4 +262,4 @@ static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
     return KR_OK;
 }
 
-const struct form kr_form_folds = {predict, pull, kr_evidence};
+const struct form kr_form_folds = {.predict = predict, .pull = pull, .evidence = kr_evidence};

@@ -50,23 +50,46 @@ static size_t predict_variance(struct work *w)
     return count;
 }
 
-static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+/* A, K* and y - m. */
+static kr_status open_rows(struct kr_ctx *ctx, struct work *w)
 {
     const struct kr_gp *gp = w->gp;
     KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
                               &gp->spec->solver, &w->A));
     KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &w->cross));
     kr_centre(gp, w->theta, &gp->train, w->B);
+    return KR_OK;
+}
+
+static kr_status predict_means(struct kr_ctx *ctx, struct work *w)
+{
+    const struct kr_gp *gp = w->gp;
+    KR_TRY(kr_op_apply(ctx, &w->cross, w->targets, w->solution, w->mean));
+    kr_means_eval(kr_means(gp), w->theta, &gp->validation.x, w->mean_bar);
+    for (size_t j = 0; j < w->m * w->targets; j++)
+        w->mean[j] += w->mean_bar[j];
+    return KR_OK;
+}
+
+kr_status kr_objective_predict_means(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    KR_TRY(open_rows(ctx, w));
+    w->columns = w->targets;
+    KR_TRY(kr_objective_solve(ctx, w, out));
+    return predict_means(ctx, w);
+}
+
+static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    const struct kr_gp *gp = w->gp;
+    KR_TRY(open_rows(ctx, w));
     if (w->columns > w->targets) {
         struct kr_op transposed;
         KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->train.x, &gp->validation.x, &transposed));
         KR_TRY(kr_op_fill(ctx, &transposed, w->B + w->targets * w->n));
     }
     KR_TRY(kr_objective_solve(ctx, w, out));
-    KR_TRY(kr_op_apply(ctx, &w->cross, w->targets, w->solution, w->mean));
-    kr_means_eval(kr_means(gp), w->theta, &gp->validation.x, w->mean_bar);
-    for (size_t j = 0; j < w->m * w->targets; j++)
-        w->mean[j] += w->mean_bar[j];
+    KR_TRY(predict_means(ctx, w));
     out->clamped = w->columns > w->targets ? predict_variance(w) : 0;
     return KR_OK;
 }
@@ -237,4 +260,4 @@ static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
     return KR_OK;
 }
 
-const struct form kr_form_hold_out = {predict, pull, kr_evidence};
+const struct form kr_form_hold_out = {.predict = predict, .pull = pull, .evidence = kr_evidence};

@@ -249,5 +249,5 @@ static kr_status evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluati
     return kr_weight_evidence(ctx, w->gp, &w->weights->fit, out, grad);
 }
 
-const struct form kr_form_weights = {predict, pull, evidence},
-                  kr_form_weights_each = {predict_each, pull_each, evidence};
+const struct form kr_form_weights = {.predict = predict, .pull = pull, .evidence = evidence},
+                  kr_form_weights_each = {.predict = predict_each, .pull = pull_each, .evidence = evidence};

@@ -110,4 +110,4 @@ static kr_status evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluati
     return kr_weight_evidence(ctx, w->gp, &fit, out, grad);
 }
 
-const struct form kr_form_weights_folds = {predict, pull, evidence};
+const struct form kr_form_weights_folds = {.predict = predict, .pull = pull, .evidence = evidence};

@@ -6,6 +6,7 @@
  * Both go through tiles and store nothing: O(n d) a point; of an approximation see posterior_weights.c.
  * Variances are in posterior_covariance.c. Source: Rasmussen and Williams 2006, eq. 2.25.
  */
+#include "gp/objective.h"
 #include "gp/weight_space.h"
 
 #include <string.h>
@@ -104,6 +105,8 @@ kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct k
     struct kr_posterior posterior;
     struct kr_solve_report report = {0};
     double *mean, *variance;
+    if (kr_gp_samples_scores(gp, fitted->n, scored->n, ctx->budget))
+        return kr_gp_score_sampled(ctx, gp, fitted, scored, theta, out);
     KR_ALLOC(ctx, mean, scored->n * gp->targets);
     KR_ALLOC(ctx, variance, scored->n);
     KR_TRY(kr_posterior_init(ctx, gp, fitted, theta, &posterior, &report));
@@ -120,6 +123,8 @@ kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const doubl
     struct kr_gp whole = *gp;
     struct kr_evaluation evaluation;
     whole.draw = KR_WHOLE;
+    if (gp->form == KR_HOLD_OUT && kr_gp_samples_scores(gp, gp->train.n, gp->validation.n, ctx->budget))
+        return kr_gp_score_sampled(ctx, gp, &gp->train, &gp->validation, theta, out);
     KR_TRY(kr_objective_eval(ctx, &whole, theta, true, &evaluation, NULL));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &evaluation.solver));
     *out = evaluation.metrics;

@@ -68,6 +68,7 @@ const struct kr_registry kr_transform_registry = {"target_transform", transforms
 KR_DEFINE(kr_noise_spec, KR_NOISE_FIELDS, "observation noise");
 KR_DEFINE(kr_standardize_spec, KR_STANDARDIZE_FIELDS, "which columns are standardised");
 KR_DEFINE(kr_model_spec, KR_MODEL_FIELDS, "a Gaussian process: kernel, mean, noise, standardisation");
+KR_DEFINE(kr_variance_spec, KR_VARIANCE_FIELDS, "variances of very many held-out rows");
 KR_DEFINE(kr_subset_spec, KR_SUBSET_FIELDS, "some of the held-out points");
 KR_DEFINE(kr_objective_spec, KR_OBJECTIVE_FIELDS, "a loss and the rows that it is measured on");
 KR_DEFINE(kr_test_spec, KR_TEST_FIELDS, "test rows: either rows or fraction");

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHECKPOINT_LAYOUT = 3 };
+enum { CHECKPOINT_LAYOUT = 4 };
 
 /* Room for the constraints at z. */
 static kr_status allocate_constraints(struct run *run)
@@ -39,14 +39,15 @@ static kr_status allocate_checkpoint(struct run *run)
 {
     const size_t n = run->n, m = run->m, count = run->gp->parameters.count;
     run->state_size = run->optimizer->state_size(run->options, n);
-    run->size = HEAD + 2 * n + count + m + (m ? n + m + m * n : 0) +
+    run->size = HEAD + 3 * n + count + m + (m ? n + m + m * n : 0) +
                 run->state_size * (run->restarts.count > 1 ? 2 : 1);
     KR_ALLOC(run->ctx, run->checkpoint, run->size);
     run->best_z = run->checkpoint + HEAD;
     run->best_gradient = run->best_z + n;
     run->best_c = run->best_gradient + count;
     run->at_bound = run->best_c + m;
-    run->good_z = run->at_bound + n;
+    run->sample_z = run->at_bound + n;
+    run->good_z = run->sample_z + n;
     run->good_c = run->good_z + (m ? n : 0);
     run->good_J = run->good_c + m;
     run->state = run->good_J + m * n;
@@ -108,5 +109,5 @@ kr_status kr_run_open(struct run *run, size_t ncheckpoint, const double *checkpo
         KR_TRY(kr_run_warn_start(run));
     }
     run->began = kr_seconds() - c[SECONDS];
-    return KR_OK;
+    return kr_run_sample_open(run);
 }

@@ -100,6 +100,7 @@ void kr_run_restart(struct run *run, size_t restart)
         run->at_bound[i] = fmin(run->at_bound[i], 0);
     allow(run);
     kr_run_share(run);
+    kr_run_sample_forget(run);
     if (restart == 1)
         first_start(run);
     else if (restart > 2 || !second_start(run))

@@ -57,7 +57,8 @@ static char *reason(const struct run *run)
         return kr_printf(ctx, "no entry of the projected gradient is above %g: a local minimum%s",
                          run->rules->gradient_tolerance, run->m ? " that meets the constraints" : "");
     case KR_TUNE_STOP_PATIENCE:
-        return kr_printf(ctx, "no better loss for %zu evaluations", run->rules->patience);
+        return kr_printf(ctx, "no better loss for %zu evaluations%s", run->rules->patience,
+                         run->sample ? ", or none that its standard error can tell" : "");
     case KR_TUNE_STOP_EVALUATIONS:
         return evaluations_are_spent(run);
     case KR_TUNE_STOP_SECONDS:

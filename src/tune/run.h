@@ -5,8 +5,8 @@
 #include "kriged/tune.h"
 
 /* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), best_c (m), at_bound (n),
- * of the last good point good_z (n), good_c (m) and good_J (m x n) where there are constraints, the
- * optimiser's state and, where there are several restarts, that of the best one at its end. */
+ * sample_z (n), of the last good point good_z (n), good_c (m) and good_J (m x n) where there are constraints,
+ * the optimiser's state and, where there are several restarts, that of the best one at its end. */
 enum {
     LAYOUT,
     STOP,
@@ -30,6 +30,9 @@ enum {
     WARNED,
     FAILED,   /* the last point could not be evaluated */
     RESTORED, /* the violation before the last step, where that only restored the constraints; else 0 */
+    SAMPLED,  /* number of the evaluation that took the sample of variances; 0 = none */
+    SAMPLE_LOSS,
+    SAMPLE_ERROR, /* of that evaluation */
     HEAD
 };
 
@@ -54,9 +57,10 @@ struct run {
     double *c, *J, *rows;    /* at z: m; m x n by the coordinates, column-major; m x parameters, row-major */
     double *scratch;         /* n */
     size_t size, state_size; /* of the checkpoint; of the optimiser's state in it */
-    double *checkpoint, *best_z, *best_gradient, *best_c, *at_bound, *good_z, *good_c, *good_J, *state,
-        *winner_state; /* its parts */
-    double began;      /* kr_seconds() at SECONDS = 0 */
+    double *checkpoint, *best_z, *best_gradient, *best_c, *at_bound, *sample_z, *good_z, *good_c, *good_J,
+        *state, *winner_state;         /* its parts */
+    struct kr_variance_sample *sample; /* NULL: variances are not sampled */
+    double began;                      /* kr_seconds() at SECONDS = 0 */
     kr_tune_sink *sink;
     void *self;
 };
@@ -84,6 +88,20 @@ void kr_run_share(struct run *run);
 void kr_run_conclude(struct run *run);
 /* Is there another one, with something left to spend? */
 bool kr_run_goes_on(const struct run *run);
+
+/* ---- samples of variances (sampled.c) ---- */
+
+/* Opens one where variances are sampled, and takes it where the checkpoint says that it was taken. */
+kr_status kr_run_sample_open(struct run *run) KR_MUST_CHECK;
+/* Before an evaluation at run->z: is a sample due there? */
+void kr_run_sample_place(struct run *run);
+void kr_run_sample_forget(struct run *run);
+/* Is the estimate good enough to be compared with that of the sample's own place? */
+bool kr_run_sample_trusts(struct run *run, const struct kr_evaluation *evaluation);
+/* Begins a new round at the best point, where the state asks for one. */
+bool kr_run_sample_round(struct run *run);
+/* The gp of the next evaluation: with its draw of objective.subset, and its sample. */
+struct kr_gp kr_run_gp(const struct run *run);
 
 /* ---- constraints (constrained.c); without any these do what is left of it ---- */
 

@@ -141,10 +141,8 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
 {
     struct kr_ctx *ctx = run->ctx;
     kr_run_theta(run, run->z, run->theta);
-    const struct kr_subset_spec *subset = run->gp->spec->objective.subset;
-    struct kr_gp gp = *run->gp;
-    if (subset && subset->fresh && run->optimizer->takes_filter) /* a line search needs one function */
-        gp.draw = (uint64_t)run->checkpoint[EVALUATIONS];
+    kr_run_sample_place(run);
+    const struct kr_gp gp = kr_run_gp(run);
     kr_status status = kr_objective_constrained(ctx, &gp, run->constraints, run->theta, false, evaluation,
                                                 run->gradient, run->c, run->rows);
     memset(run->slopes, 0, gp.parameters.count * sizeof *run->slopes);
@@ -155,7 +153,9 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
             return status;
         warn_trial(run);
         kr_ctx_clear_error(ctx);
-        evaluation->loss = run->penalty = NAN;
+        if (run->checkpoint[SAMPLED] > run->checkpoint[EVALUATIONS]) /* it was to be taken here */
+            kr_run_sample_forget(run);
+        evaluation->loss = evaluation->standard_error = run->penalty = NAN;
         *objective = INFINITY;
         return KR_OK;
     }
@@ -178,6 +178,8 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
                     run->gp->spec->solver.rtol);
     }
     warn_jitter(run, evaluation);
+    if (!kr_run_sample_trusts(run, evaluation))
+        *objective = INFINITY;
     return KR_OK;
 }
 
@@ -238,6 +240,7 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
         .restart = (size_t)c[RESTART],
         .loss = evaluation->loss,
         .penalty = kr_gp_has_priors(run->gp) ? run->penalty : NAN,
+        .standard_error = evaluation->standard_error,
         .best_loss = c[BEST_LOSS],
         .gradient_norm = norm,
         .constraints = {known ? run->m : 0, run->c_names, run->c},
@@ -335,7 +338,7 @@ kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t nc
     if (run.n == 0 || run.rules->max_evaluations == 0)
         KR_TRY(score_start(&run));
     for (;;) {
-        if (run.checkpoint[STOP] != KR_TUNE_STOP_NONE) {
+        if (!kr_run_sample_round(&run) && run.checkpoint[STOP] != KR_TUNE_STOP_NONE) {
             kr_run_conclude(&run);
             if (run.n == 0 || !kr_run_goes_on(&run))
                 break;

@@ -18,7 +18,14 @@ static struct kr_source rows_of(size_t n, size_t d, size_t repeats, bool noise)
     for (size_t k = 0; k < d; k++)
         for (size_t i = 0; i < repeats; i++)
             x[k * n + n - 1 - i] = x[k * n + i];
-    return (struct kr_source){"d", NULL, {n, d, x, y, noise ? v : NULL, names, "y", NULL}, NULL};
+    return (struct kr_source){.name = "d",
+                              .data = {.n = n,
+                                       .d = d,
+                                       .x = x,
+                                       .y = y,
+                                       .noise_variance = noise ? v : NULL,
+                                       .feature_names = names,
+                                       .target_name = "y"}};
 }
 
 static json_t *checked(const struct kr_source *data, const char *more)
@@ -56,8 +63,10 @@ static void recipes_are(const struct kr_source *data, const char *name, const ch
 
 #define KFOLD "\"validation\":{\"type\":\"kfold\",\"folds\":5,\"seed\":0},"
 #define EACH  "\"validation\":{\"type\":\"leave_one_out\"},"
-#define NONE  "\"calibrate\":\"none\"}"
-#define LOO   "\"calibrate\":\"leave_one_out\"}"
+#define VARIANCE                                                                                             \
+    "\"variance\":{\"method\":\"auto\",\"points\":32,\"neighbours\":256,\"tolerance\":0.01,\"seed\":0},"
+#define NONE VARIANCE "\"calibrate\":\"none\"}"
+#define LOO  VARIANCE "\"calibrate\":\"leave_one_out\"}"
 
 START_TEST(they_fill_in_what_is_measured_best)
 {

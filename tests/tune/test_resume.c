@@ -101,6 +101,13 @@ static void resume_everywhere(const char *request, const struct kr_dataset *data
 #define CONSTRAINED(loss, optimizer, constraints)                                                            \
     WITH_TEST(loss, optimizer ", \"constraints\": [" constraints "]", "cholesky")
 
+/* A new sample every ten evaluations of adam, and in rounds of lbfgs. */
+#define SAMPLED(optimizer, solver)                                                                           \
+    "{\"dataset\": \"d\", \"model\": " ARD ", \"objective\": {\"loss\": \"nlpd\", "                          \
+    "\"validation\": {\"type\": \"fraction\", \"fraction\": 0.4}, \"variance\": {\"method\": \"sampled\", "  \
+    "\"points\": 8, \"neighbours\": 8}}, \"optimizer\": " optimizer ", \"solver\": {\"type\": \"" solver     \
+    "\"}}"
+
 static const char *const requests[] = {
     WITH_TEST("nlpd", "{\"type\": \"lbfgs\", " SOME "}", "cholesky"),
     WITH_TEST("mse", "{\"type\": \"lbfgs\", " SOME "}", "cholesky"),
@@ -116,6 +123,8 @@ static const char *const requests[] = {
                 "{\"type\": \"linear\", \"coefficients\": {\"noise.variance\": 1, \"kernel.variance\": -1}, "
                 "\"value\": -1}, {\"type\": \"variance_budget\"}"),
     WITH_TEST("nlpd", "{\"type\": \"gradient_descent\", \"momentum\": 0.5, " SOME "}", "cholesky"),
+    SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 24}", "cholesky"),
+    SAMPLED("{\"type\": \"lbfgs\", \"max_evaluations\": 32}", "cholesky"),
 };
 enum { REQUESTS = sizeof requests / sizeof requests[0] };
 

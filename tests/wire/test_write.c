@@ -84,7 +84,8 @@ START_TEST(a_whole_request_comes_back)
         "\"mean\":{\"type\":\"constant\",\"value\":-1.5},\"noise\":{\"variance\":0.1}," SAME
         "\"standardize\":{\"x\":"
         "true,\"y\":false}," EXACT "},"
-        "\"objective\":{\"loss\":\"nlpd\",\"validation\":{\"type\":\"rows\",\"rows\":[5,10]}},"
+        "\"objective\":{\"loss\":\"nlpd\",\"validation\":{\"type\":\"rows\",\"rows\":[5,10]},\"variance\":{"
+        "\"method\":\"auto\",\"points\":32,\"neighbours\":256,\"tolerance\":0.01,\"seed\":0}},"
         "\"test\":{\"fraction\":0.1,\"seed\":9007199254740991},"
         "\"solver\":{\"type\":\"cg\",\"rtol\":1e-6,\"preconditioner\":{\"type\":\"none\"},\"precision\":"
         "\"double\","

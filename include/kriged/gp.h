@@ -7,7 +7,7 @@
  *   constraints conditions on the hyperparameters, by their predictions or by theta itself
  *   objective   the held-out loss at theta and its gradient by every entry of theta; constraints beside it
  *   posterior   weights for prediction at new points
- *   metrics     what every evaluation and job reports, in the data's units
+ *   metrics     what every evaluation and job reports, in the data's units (kriged/metrics.h)
  *
  * Several targets share the kernel, its noise and every factorisation or block of solutions; each is
  * standardised by itself and has its own parameters of the mean function. The loss is the mean over targets
@@ -21,6 +21,7 @@
 #define KRIGED_GP_H
 
 #include "kriged/approximation.h"
+#include "kriged/metrics.h"
 #include "kriged/solve.h"
 #include "kriged/transform.h"
 #include "kriged/variance.h"
@@ -35,7 +36,8 @@ extern const struct kr_registry kr_constraint_registry;  /* rows are struct kr_c
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
-      "variance of the observation noise (target's units squared); 0 only when fixed")
+      "variance of the observation noise (target's units squared), the same for several targets; 0 only "    \
+      "when fixed")
 KR_DECLARE(kr_noise_spec, KR_NOISE_FIELDS);
 
 #define KR_STANDARDIZE_FIELDS(F, S)                                                                          \
@@ -292,29 +294,6 @@ kr_status kr_gp_constrain(struct kr_ctx *ctx, const struct kr_gp *gp, const stru
                           const char *pointer, struct kr_gp_constraints *out) KR_MUST_CHECK;
 
 /* ---- objective ---- */
-
-#define KR_METRICS_FIELDS(F, S)                                                                              \
-    F(S, REAL, rmse, _, NULL, 0, 1e308, KR_OMIT, "root mean squared error, target's units")                  \
-    F(S, REAL, mae, _, NULL, 0, 1e308, KR_OMIT, "mean absolute error, target's units")                       \
-    F(S, REAL, smse, _, NULL, 0, 1e308, KR_OMIT,                                                             \
-      "mean squared error over the variance of the scored targets")                                          \
-    F(S, REAL, nlpd, _, NULL, -1e308, 1e308, KR_OMIT,                                                        \
-      "mean negative log predictive density, target's units")                                                \
-    F(S, REAL, msll, _, NULL, -1e308, 1e308, KR_OMIT,                                                        \
-      "nlpd minus that of a normal with mean and variance of the training targets")                          \
-    F(S, REAL, crps, _, NULL, 0, 1e308, KR_OMIT, "mean continuous ranked probability score, target's units") \
-    F(S, REAL, coverage_50, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 50 % interval")         \
-    F(S, REAL, coverage_90, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 90 % interval")         \
-    F(S, REAL, coverage_95, _, NULL, 0, 1, KR_OMIT, "share of targets in the central 95 % interval")
-#define KR_TARGET_METRICS_FIELDS(F, S)                                                                       \
-    F(S, TEXT, name, _, NULL, 0, 0, 0, "of the target") KR_METRICS_FIELDS(F, S)
-KR_DECLARE(kr_target_metrics, KR_TARGET_METRICS_FIELDS);
-#define KR_ALL_METRICS_FIELDS(F, S)                                                                          \
-    KR_METRICS_FIELDS(F, S)                                                                                  \
-    F(S, LIST, targets, kr_target_metrics, NULL, 0, 0, KR_OMIT,                                              \
-      "of several targets: of each, in its own units; the numbers above are their means over targets, and "  \
-      "say little where units differ")
-KR_DECLARE(kr_metrics, KR_ALL_METRICS_FIELDS);
 
 /* Standardised predictions (n x targets) in, data units out. variance = NULL leaves all but the first three
  * NaN. `fitted` gave the predictions (msll). Of several targets the means; each (NULL = not wanted): of

@@ -1,5 +1,4 @@
-/* metrics: how well held-out targets were predicted, as replies list it. The formulas are in
- * src/gp/metrics.c. */
+/* metrics: scores of predictions, in the data's units; definitions in the file that computes them. */
 #ifndef KRIGED_METRICS_H
 #define KRIGED_METRICS_H
 
@@ -22,6 +21,7 @@
 #define KR_TARGET_METRICS_FIELDS(F, S)                                                                       \
     F(S, TEXT, name, _, NULL, 0, 0, 0, "of the target") KR_METRICS_FIELDS(F, S)
 KR_DECLARE(kr_target_metrics, KR_TARGET_METRICS_FIELDS);
+
 #define KR_ALL_METRICS_FIELDS(F, S)                                                                          \
     KR_METRICS_FIELDS(F, S)                                                                                  \
     F(S, LIST, targets, kr_target_metrics, NULL, 0, 0, KR_OMIT,                                              \

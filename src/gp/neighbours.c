@@ -60,14 +60,15 @@ static void insert(struct candidate *heap, size_t count, struct candidate item)
     heap[at] = item;
 }
 
-/* Memory of a thread: a tile, the kernel's scratch, heaps for the rows of a tile. */
+/* Memory of a thread: a tile, the kernel's scratch, heaps for the rows of a tile and how much is in each. */
 struct search {
     double *tile, *scratch;
     struct candidate *heaps;
+    size_t filled[KR_TILE];
 };
 
 static void search_tile(const struct neighbourhood *hood, const double *own, size_t first,
-                        const struct search *memory, uint32_t *rows)
+                        struct search *memory, uint32_t *rows)
 {
     const struct kr_points *x = &hood->held->x, *z = &hood->train->x;
     const size_t most = hood->most, m = x->n - first < KR_TILE ? x->n - first : KR_TILE;
@@ -80,8 +81,10 @@ static void search_tile(const struct neighbourhood *hood, const double *own, siz
             for (size_t c = 0; c < tile.n; c++) {
                 const double k = memory->tile[r * tile.n + c];
                 const struct candidate item = {k * k / own[j + c], (uint32_t)(j + c)};
-                if (j + c < most)
-                    insert(heap, j + c, item);
+                if (hood->self && hood->self[first + r] == j + c)
+                    continue;
+                if (memory->filled[r] < most)
+                    insert(heap, memory->filled[r]++, item);
                 else if (worse(heap, &item))
                     replace_worst(heap, most, item);
             }
@@ -118,9 +121,10 @@ kr_status kr_neighbours_find(struct kr_ctx *ctx, const struct neighbourhood *hoo
         if (!kr_due(ctx)) {
             const size_t t = (size_t)kr_thread();
             double *tile = memory + t * doubles;
-            search_tile(hood, own, first,
-                        &(struct search){tile, tile + KR_TILE * KR_TILE, heaps + t * KR_TILE * hood->most},
-                        rows);
+            search_tile(
+                hood, own, first,
+                &(struct search){tile, tile + KR_TILE * KR_TILE, heaps + t * KR_TILE * hood->most, {0}},
+                rows);
         }
     kr_release(ctx, mark);
     return kr_poll(ctx);

@@ -14,6 +14,7 @@ struct neighbourhood {
     const struct kr_part *train, *held;
     size_t most;          /* neighbours of a point */
     const uint32_t *rows; /* held->n x most: of each point, nearest first */
+    const size_t *self; /* held->n: the training row that a point is, no neighbour of it; NULL: none is one */
 };
 
 /* Neighbours of a point in each set. */

@@ -223,7 +223,7 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
                           struct kr_evaluation *out, const struct outputs *o)
 {
     const bool sampled = kr_gp_samples_variance(gp, variance || o->data, ctx->budget);
-    const struct form *form = sampled ? &kr_form_sampled : kr_form_of(gp);
+    const struct form *form = sampled ? kr_form_sampled(gp) : kr_form_of(gp);
     const struct kr_loss_type *loss = (const struct kr_loss_type *)gp->spec->objective.loss.type;
     struct work w;
     *out = (struct kr_evaluation){

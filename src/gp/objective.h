@@ -70,10 +70,12 @@ struct form {
     kr_status (*pull)(struct kr_ctx *, struct work *, struct kr_evaluation *);
     kr_status (*evidence)(struct kr_ctx *, struct work *, struct kr_evaluation *, double *grad);
 };
-extern const struct form kr_form_hold_out, kr_form_folds, kr_form_sampled;
+extern const struct form kr_form_hold_out, kr_form_folds;
+extern const struct form kr_form_sampled_rows, kr_form_sampled_each; /* variances of a sample */
 extern const struct form kr_form_weights, kr_form_weights_each, kr_form_weights_folds; /* in weight space */
-/* The form of a gp. */
+/* The form of a gp; where its variances are sampled. */
 const struct form *kr_form_of(const struct kr_gp *gp);
+const struct form *kr_form_sampled(const struct kr_gp *gp);
 
 /* Solves A solution = B and names a breakdown. */
 kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
@@ -129,11 +131,10 @@ kr_status kr_evidence(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
 /* INVALID where the variances are asked to be sampled and cannot be. */
 kr_status kr_gp_check_variance(struct kr_ctx *ctx, const struct kr_gp *gp) KR_MUST_CHECK;
 
-/* Metrics of very many rows: those that need variances from calibrated nearest-row ones, exact at the points
- * drawn. */
-bool kr_gp_samples_scores(const struct kr_gp *gp, size_t fitted, size_t scored, size_t budget);
-kr_status kr_gp_score_sampled(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *fitted,
-                              const struct kr_part *scored, const double *theta,
+/* Metrics of gp->validation where it is very many rows: those that need variances from calibrated nearest-row
+ * ones, exact at the points drawn. */
+bool kr_gp_samples_scores(const struct kr_gp *gp, size_t budget);
+kr_status kr_gp_score_sampled(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
                               struct kr_metrics *out) KR_MUST_CHECK;
 
 /* Zeros for what `wanted` needs of a gp, in the arena; and then *wanted from the adjoints of `view`, a draw

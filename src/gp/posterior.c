@@ -105,8 +105,13 @@ kr_status kr_gp_score(struct kr_ctx *ctx, const struct kr_gp *gp, const struct k
     struct kr_posterior posterior;
     struct kr_solve_report report = {0};
     double *mean, *variance;
-    if (kr_gp_samples_scores(gp, fitted->n, scored->n, ctx->budget))
-        return kr_gp_score_sampled(ctx, gp, fitted, scored, theta, out);
+    struct kr_gp view = *gp;
+    view.form = KR_HOLD_OUT;
+    view.train = *fitted;
+    view.validation = *scored;
+    view.draw = KR_WHOLE;
+    if (kr_gp_samples_scores(&view, ctx->budget))
+        return kr_gp_score_sampled(ctx, &view, theta, out);
     KR_ALLOC(ctx, mean, scored->n * gp->targets);
     KR_ALLOC(ctx, variance, scored->n);
     KR_TRY(kr_posterior_init(ctx, gp, fitted, theta, &posterior, &report));
@@ -123,8 +128,8 @@ kr_status kr_gp_validate(struct kr_ctx *ctx, const struct kr_gp *gp, const doubl
     struct kr_gp whole = *gp;
     struct kr_evaluation evaluation;
     whole.draw = KR_WHOLE;
-    if (gp->form == KR_HOLD_OUT && kr_gp_samples_scores(gp, gp->train.n, gp->validation.n, ctx->budget))
-        return kr_gp_score_sampled(ctx, gp, &gp->train, &gp->validation, theta, out);
+    if (kr_gp_samples_scores(&whole, ctx->budget))
+        return kr_gp_score_sampled(ctx, &whole, theta, out);
     KR_TRY(kr_objective_eval(ctx, &whole, theta, true, &evaluation, NULL));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &evaluation.solver));
     *out = evaluation.metrics;

@@ -32,14 +32,19 @@ static kr_status chances(struct kr_ctx *ctx, const struct work *w, const double 
 {
     const struct head *loss = &w->heads[0];
     const size_t m = w->m;
-    double value, sum = 0, *mean_bar, *variance_bar;
+    const double *alpha = w->sampled->alpha;
+    double value, sum = 0, *mean, *mean_bar, *variance_bar;
     struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, mean, m);
     KR_ALLOC(ctx, mean_bar, m);
     KR_ALLOC(ctx, variance_bar, m);
-    kr_head_eval(w, loss, 0,
-                 &(struct scoring){m, w->gp->validation.y, w->mean, f, &value, mean_bar, variance_bar, NULL});
     for (size_t j = 0; j < m; j++)
-        sum += p[j] = fabs(variance_bar[j]) * fmax(f[j] - kr_objective_noise(w, j), 0);
+        mean[j] = kr_sampled_mean(w, j, f[j]);
+    kr_head_eval(w, loss, 0,
+                 &(struct scoring){m, w->gp->validation.y, mean, f, &value, mean_bar, variance_bar, NULL});
+    for (size_t j = 0; j < m; j++)
+        sum += p[j] = fabs(variance_bar[j] - (alpha ? alpha[w->gp->folds.at[j]] * mean_bar[j] : 0)) *
+                      fmax(f[j] - kr_objective_noise(w, j), 0);
     const double share = isfinite(sum) && sum > 0 ? BY_WEIGHT : 0;
     for (size_t j = 0; j < m; j++)
         p[j] = (share > 0 ? share * p[j] / sum : 0) + (1 - share) / (double)m;
@@ -142,9 +147,10 @@ struct at_point {
 
 static struct at_point at_point(const struct head *head, const struct work *w, size_t j, double v)
 {
+    const double mean = kr_sampled_mean(w, j, v);
     struct at_point p = {0};
     kr_head_eval(w, head, 0,
-                 &(struct scoring){1, w->gp->validation.y + j, w->mean + j, &v, &p.value, &p.mean_bar,
+                 &(struct scoring){1, w->gp->validation.y + j, &mean, &v, &p.value, &p.mean_bar,
                                    &p.variance_bar, NULL});
     return p;
 }
@@ -164,10 +170,12 @@ void kr_variance_sample_correct(const struct sampled *s, struct work *w, size_t 
         const double z = om * (exact.value - near.value);
         sum += z;
         squares += z * z / sample->draws[i];
-        width += om * fabs(exact.variance_bar) * s->gap[i];
-        h->mean_bar[j] += om * (exact.mean_bar - near.mean_bar);
+        width += om * s->gap[i] *
+                 fabs(exact.variance_bar - (s->alpha ? s->alpha[w->gp->folds.at[j]] * exact.mean_bar : 0));
+        h->mean_bar[j] -= om * near.mean_bar;
         h->variance_bar[j] -= om * near.variance_bar;
         s->exact_bar[head * sample->count + i] = om * exact.variance_bar;
+        s->exact_mean_bar[head * sample->count + i] = om * exact.mean_bar;
     }
     *h->value += sum;
     if (standard_error)

@@ -27,14 +27,42 @@ struct kr_variance_sample {
 struct sampled {
     struct kr_variance_sample *sample;
     struct neighbourhood hood;
-    double *f;         /* KR_NEIGHBOUR_SETS x m */
-    double *solutions; /* of the neighbours; NULL without a gradient */
-    struct kr_points x;
-    struct kr_op cross;  /* K(X_B, X) of the points drawn */
+    const double *alpha; /* n: leave-one-out, where the mean is y - alpha v; NULL: it does not depend on v */
+    double *f;           /* KR_NEIGHBOUR_SETS x m */
+    double *solutions;   /* of the neighbours; NULL without a gradient */
+    /* The variance of drawn point i by its column of the solution and the residual; makes gap[i], given as a
+     * bound of r'A^-1 r, that of the variance. */
+    double (*judge)(const struct work *, size_t i, const double *solution, const double *residual);
     double *exact, *gap; /* count: their variances, and the width of the bracket below each */
     bool *clamped;       /* count */
-    double *exact_bar;   /* heads x count */
+    double *exact_bar,
+        *exact_mean_bar; /* heads x count: adjoints of the exact variances, and of means there */
+    struct kr_points x;  /* hold-out: the points drawn, k(x, x) of each, K(X_B, X) */
+    double *prior;
+    struct kr_op cross;
+    double *alpha_bar; /* leave-one-out: heads x n */
 };
+
+/* ---- what the forms share (sampled.c) ---- */
+
+/* The sample: where it is not ready its neighbours and points (means are known, or alpha); memory for count
+ * columns. */
+kr_status kr_sampled_open(struct kr_ctx *ctx, struct work *w) KR_MUST_CHECK;
+/* Solves for columns 1 .. count until they are good enough; exact variances; the surrogate in w->variance. */
+kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out) KR_MUST_CHECK;
+void kr_sampled_correct(struct work *w, struct kr_evaluation *out);
+/* variance_bar (m): adjoints of the surrogate. */
+kr_status kr_sampled_pull_surrogate(struct kr_ctx *ctx, struct work *w, const struct head *head,
+                                    const double *variance_bar) KR_MUST_CHECK;
+
+/* The mean of point j where its variance is v. */
+static inline double kr_sampled_mean(const struct work *w, size_t j, double v)
+{
+    const struct sampled *s = w->sampled;
+    return s->alpha ? w->gp->validation.y[j] - s->alpha[w->gp->folds.at[j]] * v : w->mean[j];
+}
+
+/* ---- the estimator (variance_sample.c) ---- */
 
 /* Draws the points: with replacement, by 0.7 of their share of |l_v| (f_all - noise) and 0.3 uniformly. */
 kr_status kr_variance_sample_draw(struct kr_ctx *ctx, struct kr_variance_sample *sample, const struct work *w,

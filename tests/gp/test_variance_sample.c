@@ -104,6 +104,34 @@ START_TEST(gradients_are_derivatives_for_every_loss)
 }
 END_TEST
 
+static void leave_one_out(void)
+{
+    OK(kr_variant_init(ctx, &kr_validation_registry, "leave_one_out", &spec.objective.validation));
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+}
+
+START_TEST(gradients_of_leave_one_out_are_derivatives)
+{
+    for (size_t c = 0; c < ncases; c++) {
+        struct kr_mark mark = kr_mark(ctx);
+        sampled_spec(&cases[c].spec, c % 2 ? "crps" : "nlpd", c % 3 ? "cholesky" : "cg", 45, 8, 6 + c % 9);
+        leave_one_out();
+        check_gradient(cases[c].name);
+        kr_release(ctx, mark);
+    }
+    for (const struct kr_type *const *row = kr_loss_registry.rows; *row; row++) {
+        struct kr_mark mark = kr_mark(ctx);
+        if (!((const struct kr_loss_type *)*row)->eval)
+            continue;
+        sampled_spec(&cases[ncases - 1].spec, "nlpd", "cholesky", 45, 10, 12);
+        OK(kr_variant_init(ctx, &kr_loss_registry, (*row)->name, &spec.objective.loss));
+        leave_one_out();
+        check_gradient((*row)->name);
+        kr_release(ctx, mark);
+    }
+}
+END_TEST
+
 /* Of a transformed target the loss of the mean sees the variance too. */
 START_TEST(gradients_are_derivatives_through_a_transform)
 {
@@ -170,9 +198,13 @@ START_TEST(draws_are_unbiased_and_know_their_error)
 {
     static const char *const losses[] = {"nlpd", "crps", "nlpd"};
     static const double noise[] = {0.1, 0.02, 0.01};
-    struct kr_variant kernel = leaf(ctx, kernel_type(_i == 2 ? "rbf" : "matern52"), 1);
-    sampled_spec(&kernel, losses[_i], "cholesky", 400, POINTS, 32);
-    gp.start[gp.noise_index] = noise[_i];
+    struct kr_variant kernel = leaf(ctx, kernel_type(_i % 3 == 2 ? "rbf" : "matern52"), 1);
+    sampled_spec(&kernel, losses[_i % 3], "cholesky", 400, POINTS, 32);
+    if (_i >= 3) {
+        data = small_data(ctx, 160, true, 7);
+        leave_one_out();
+    }
+    gp.start[gp.noise_index] = noise[_i % 3];
     const struct moments m = over_draws();
     /* the mean of DRAWS draws, and a quarter of an error for the fit of the surrogate */
     const double within = 4 / sqrt(DRAWS) + 0.25;
@@ -232,6 +264,27 @@ START_TEST(brackets_hold)
 }
 END_TEST
 
+START_TEST(brackets_of_leave_one_out_hold)
+{
+    struct kr_variant kernel = leaf(ctx, kernel_type("matern32"), 1);
+    struct kr_evaluation tight, loose;
+    sampled_spec(&kernel, "nlpd", "cholesky", 200, POINTS, 16);
+    leave_one_out();
+    OK(kr_objective_eval(ctx, &gp, gp.start, false, &tight, NULL));
+    spec.solver.type = kr_registry_find(&kr_solver_registry, "cg");
+    OK(kr_variant_init(ctx, &kr_preconditioner_registry, "nystrom", &spec.solver.preconditioner));
+    ((struct kr_nystrom_options *)spec.solver.preconditioner.options)->rank = 40;
+    for (double tolerance = 0.1; tolerance > 1e-4; tolerance /= 10) {
+        spec.objective.variance.tolerance = tolerance;
+        OK(kr_objective_eval(ctx, &gp, gp.start, false, &loose, NULL));
+        ck_assert(loose.variance_bracket > 0);
+        ck_assert_msg(fabs(loose.loss - tight.loss) <= 1.1 * loose.variance_bracket + 1e-9,
+                      "%g: %g against %g, bracket %g", tolerance, loose.loss, tight.loss,
+                      loose.variance_bracket);
+    }
+}
+END_TEST
+
 START_TEST(any_number_of_threads_gives_the_same_bits)
 {
     static const int threads[] = {1, 2, 5};
@@ -248,62 +301,6 @@ START_TEST(any_number_of_threads_gives_the_same_bits)
         }
         ck_assert(evaluation.loss == first.loss && evaluation.standard_error == first.standard_error);
         ck_assert_mem_eq(grad, wanted, count * sizeof *grad);
-    }
-}
-END_TEST
-
-/* ---- neighbours ---- */
-
-START_TEST(neighbours_are_the_nearest_rows_in_order)
-{
-    struct kr_variant kernel = leaf(ctx, kernel_type("rbf"), 1);
-    sampled_spec(&kernel, "nlpd", "cholesky", 500, 8, 20);
-    data.noise_variance = NULL;
-    OK(kr_gp_init(ctx, &spec, &data, &gp));
-    struct neighbourhood hood = {gp.kernel, gp.start, gp.noise_index, &gp.train, &gp.validation, 20, NULL};
-    uint32_t *rows = kr_alloc(ctx, gp.validation.n * 20, sizeof *rows);
-    OK(kr_neighbours_find(ctx, &hood, rows));
-    for (size_t j = 0; j < gp.validation.n; j++) {
-        double before = 0, distance[500];
-        for (size_t i = 0; i < gp.train.n; i++) {
-            distance[i] = 0;
-            for (size_t k = 0; k < FEATURES; k++)
-                distance[i] += pow(
-                    (gp.validation.x.x[k * gp.validation.x.ld + j] - gp.train.x.x[k * gp.train.x.ld + i]) /
-                        gp.start[1 + k],
-                    2);
-        }
-        for (size_t i = 0; i < 20; i++) {
-            size_t nearer = 0;
-            for (size_t o = 0; o < gp.train.n; o++)
-                nearer += distance[o] < distance[rows[j * 20 + i]] * (1 - 1e-12);
-            ck_assert(distance[rows[j * 20 + i]] >= before * (1 - 1e-12));
-            ck_assert_msg(nearer <= i, "%zu rows are nearer than neighbour %zu of %zu", nearer, i, j);
-            before = distance[rows[j * 20 + i]];
-        }
-    }
-}
-END_TEST
-
-/* With all rows as neighbours the bound is the variance; with fewer it is above. */
-START_TEST(neighbours_bound_the_variance)
-{
-    struct kr_posterior posterior;
-    struct kr_solve_report report = {0};
-    sampled_spec(&cases[ncases - 1].spec, "nlpd", "cholesky", 75, 8, 1000);
-    const size_t m = gp.validation.n, n = gp.train.n;
-    struct neighbourhood hood = {gp.kernel, gp.start, gp.noise_index, &gp.train, &gp.validation, n, NULL};
-    uint32_t *rows = kr_alloc(ctx, m * n, sizeof *rows);
-    double *f = kr_alloc(ctx, KR_NEIGHBOUR_SETS * m, sizeof *f), *mean = kr_alloc(ctx, m, sizeof *mean),
-           *v = kr_alloc(ctx, m, sizeof *v);
-    OK(kr_neighbours_find(ctx, &hood, rows));
-    hood.rows = rows;
-    OK(kr_neighbours_variance(ctx, &hood, f, NULL));
-    OK(kr_posterior_init(ctx, &gp, &gp.train, gp.start, &posterior, &report));
-    OK(kr_posterior_predict(ctx, &posterior, &gp.validation.x, gp.validation.noise, true, mean, v, &report));
-    for (size_t j = 0; j < m; j++) {
-        CLOSE(f[m + j], v[j], v[j], 1e-9, "point %zu", j);
-        ck_assert(f[j] >= v[j] * (1 - 1e-9));
     }
 }
 END_TEST
@@ -354,6 +351,26 @@ START_TEST(auto_samples_where_the_block_is_dear)
 }
 END_TEST
 
+/* Of held-out rows and of leave-one-out: means are exact, variances nearly so. */
+START_TEST(scores_of_many_rows_are_close)
+{
+    struct kr_variant kernel = leaf(ctx, kernel_type("matern52"), 1);
+    struct kr_metrics exact, sampled;
+    sampled_spec(&kernel, "nlpd", "cholesky", 400, POINTS, 64);
+    ck_assert(!kr_gp_samples_scores(&gp, 0));
+    for (int loo = 0; loo < 2; loo++) {
+        if (loo)
+            leave_one_out();
+        OK(kr_gp_validate(ctx, &gp, gp.start, &exact));
+        OK(kr_gp_score_sampled(ctx, &gp, gp.start, &sampled));
+        CLOSE(sampled.rmse, exact.rmse, exact.rmse, loo ? 1e-2 : 1e-9, "rmse");
+        CLOSE(sampled.nlpd, exact.nlpd, 1, 1e-2, "nlpd");
+        CLOSE(sampled.crps, exact.crps, exact.crps, 1e-2, "crps");
+        CLOSE(sampled.coverage_95, exact.coverage_95, 1, 0.02, "coverage");
+    }
+}
+END_TEST
+
 Suite *suite(void)
 {
     Suite *made = suite_create("variance sample");
@@ -362,15 +379,16 @@ Suite *suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, gradients_are_derivatives_for_every_kernel);
     tcase_add_test(tcase, gradients_are_derivatives_for_every_loss);
+    tcase_add_test(tcase, gradients_of_leave_one_out_are_derivatives);
     tcase_add_test(tcase, gradients_are_derivatives_through_a_transform);
-    tcase_add_loop_test(tcase, draws_are_unbiased_and_know_their_error, 0, 3);
+    tcase_add_loop_test(tcase, draws_are_unbiased_and_know_their_error, 0, 6);
     tcase_add_test(tcase, the_surrogate_pays);
     tcase_add_test(tcase, brackets_hold);
+    tcase_add_test(tcase, brackets_of_leave_one_out_hold);
     tcase_add_test(tcase, any_number_of_threads_gives_the_same_bits);
-    tcase_add_test(tcase, neighbours_are_the_nearest_rows_in_order);
-    tcase_add_test(tcase, neighbours_bound_the_variance);
     tcase_add_test(tcase, what_cannot_be_sampled_is_refused);
     tcase_add_test(tcase, auto_samples_where_the_block_is_dear);
+    tcase_add_test(tcase, scores_of_many_rows_are_close);
     suite_add_tcase(made, tcase);
     return made;
 }

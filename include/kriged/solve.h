@@ -28,6 +28,7 @@ extern const char *const kr_stop_names[];
 
 extern const struct kr_registry kr_solver_registry;         /* rows are struct kr_solver_type */
 extern const struct kr_registry kr_preconditioner_registry; /* "auto" and struct kr_preconditioner_type */
+enum kr_precision { KR_PRECISION_AUTO, KR_PRECISION_DOUBLE, KR_PRECISION_MIXED };
 extern const char *const kr_precision_names[];
 
 #define KR_SOLVER_FIELDS(F, S)                                                                               \
@@ -36,7 +37,9 @@ extern const char *const kr_precision_names[];
     F(S, REAL, rtol, _, "1e-8", 1e-15, 1, KR_OPEN_MAX, "largest |b - A x|/|b| of any column, measured")      \
     F(S, VARIANT, preconditioner, kr_preconditioner, "auto", 0, 0, 0,                                        \
       "preconditioner of the iterative methods")                                                             \
-    F(S, CHOICE, precision, kr_precision, "auto", 0, 0, 0, "arithmetic; auto is double")                     \
+    F(S, CHOICE, precision, kr_precision, "auto", 0, 0, 0,                                                   \
+      "arithmetic of products; mixed: single, refined by double until the residual meets rtol; auto: mixed " \
+      "for cg where the kernel has it")                                                                      \
     F(S, INT, max_iterations, _, "0", 0, 1e9, 0, "iterations of one solve at most; 0: by method and size")   \
     F(S, INT, memory_bytes, _, NULL, 1e6, 1e15, KR_OMIT,                                                     \
       "memory of one evaluation at most; absent: the limit of the worker")                                   \
@@ -68,8 +71,11 @@ KR_DECLARE(kr_nystrom_options, KR_NYSTROM_FIELDS);
     F(S, TEXT, preconditioner_reason, _, NULL, 0, 0, KR_OMIT, "why this preconditioner")                     \
     F(S, CHOICE, stop, kr_stop, "none", 0, 0, 0, "how the least successful solve ended")                     \
     F(S, INT, iterations, _, "0", 0, 1e15, 0, "iterations (0 for cholesky)")                                 \
+    F(S, REAL, rtol, _, "0", 0, 1, 0, "largest |b - A x|/|b| that was asked for")                            \
     F(S, REAL, residual, _, "0", 0, 1e308, 0, "largest true |b - A x|/|b| of any column")                    \
     F(S, INT, products, _, "0", 0, 1e15, 0, "columns multiplied by the matrix")                              \
+    F(S, INT, single_products, _, "0", 0, 1e15, 0, "of these, in single precision")                          \
+    F(S, TEXT, precision, _, NULL, 0, 0, KR_OMIT, "arithmetic of products, and whether it had to change")    \
     F(S, REAL, seconds, _, "0", 0, 1e15, 0, "time in solves and in what they need: factors, preconditioners")
 KR_DECLARE(kr_solve_report, KR_SOLVE_REPORT_FIELDS);
 
@@ -81,8 +87,9 @@ KR_DECLARE(kr_solve_report, KR_SOLVE_REPORT_FIELDS);
 struct kr_preconditioner {
     const struct kr_preconditioner_type *type;
     size_t n, rank;
-    size_t products; /* columns multiplied by A to make it */
-    double rounding; /* relative error of r'P^-1 r at worst */
+    size_t products;   /* columns multiplied by A to make it */
+    double rounding;   /* relative error of r'P^-1 r at worst */
+    bool nearly_exact; /* P is A but for a tenth of its diag(D), in trace */
     const char *reason;
     void *state;
 };
@@ -118,7 +125,9 @@ struct kr_solver_type {
                                             preconditioner not counted */
     size_t columns;                      /* right-hand sides at a time at most */
     bool preconditioned;                 /* a preconditioner is opened for it */
-    bool any_square;                     /* A need not be symmetric */
+    bool refines;    /* correct() only multiplies by A, symmetric, which may be its form in
+                        single precision then */
+    bool any_square; /* A need not be symmetric */
     kr_status (*open)(struct kr_ctx *, struct kr_solver *); /* NULL = nothing to prepare */
     /*
      * D ~ A^-1 R for k columns, each to |r - A d| <= rtol[c] |r| by the method's own estimate; none of R is
@@ -133,7 +142,8 @@ struct kr_solver_type {
 struct kr_solver {
     const struct kr_solver_type *type;
     const struct kr_solver_options *options;
-    struct kr_op A; /* its parts are borrowed */
+    struct kr_op A;             /* its parts are borrowed */
+    const struct kr_op *single; /* A in single precision, for corrections; NULL: they are in double */
     struct kr_preconditioner P;
     const char *reason;
     struct kr_solve_report *opening; /* what opening cost; goes into the first report */

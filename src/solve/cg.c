@@ -241,5 +241,6 @@ const struct kr_solver_type kr_solver_cg = {
     .bytes = bytes,
     .columns = 256,
     .preconditioned = true,
+    .refines = true,
     .correct = correct,
 };

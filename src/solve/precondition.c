@@ -7,6 +7,10 @@
 
 enum { MOST_RANK = 2000, FEW = 100 };
 
+/* Of variance to noise, for the rank: at most; where noise is not known, or of no account. */
+#define MOST_RATIO  1e4
+#define USUAL_RATIO 64
+
 extern const struct kr_preconditioner_type kr_preconditioner_none, kr_preconditioner_jacobi,
     kr_preconditioner_nystrom, kr_preconditioner_pivoted_cholesky;
 extern const struct kr_type kr_preconditioner_automatic;
@@ -52,16 +56,39 @@ void kr_precondition_remainder(size_t n, double size, double *remaining)
 }
 
 /*
- * The rank where opening costs about as much as it saves (measured, n = 2000 and 5000, d = 3 and 8, noise 0.1
- * to 0.001: within a quarter of the best of 200, 350, 700, 1000), and at most an eighth of the memory.
+ * The rank where opening, 2 n r^2 flops and n r entries, costs half of what the iterations of two solves do.
+ * Measured (bench_solvers, RBF, d = 8, lengthscale sqrt(8), 1e-6): about 27 sqrt(n v/s2)/r iterations, v and
+ * s2 the means of the diagonals of B and D: 30, 13 and 8 with rank 200, 500 and 1000 for n = 5000, s2 = 0.1;
+ * 90 and 34 with 200 and 500 for s2 = 0.01; 41 and 16 for n = 10000, s2 = 0.1. With 7 to 15 flops an entry of
+ * a fused product (what the fastest kernels take) the least sum is at 4.6 to 6 sqrt(n) (v/s2)^(1/6). And at
+ * most a quarter of n, and an eighth of the memory.
  */
-static size_t default_rank(size_t n, size_t budget)
+static size_t default_rank(size_t n, size_t budget, double ratio)
 {
     const size_t column = 2 * sizeof(double) * n;
-    size_t rank = (size_t)(10 * sqrt((double)n));
+    const double share = 5 * pow(fmin(fmax(ratio, 1), MOST_RATIO), 1.0 / 6);
+    size_t rank = (size_t)(share * sqrt((double)n));
     rank = rank < n / 4 ? rank : n / 4;
     rank = rank < MOST_RANK ? rank : MOST_RANK;
     return budget && rank > budget / 8 / column ? budget / 8 / column : rank;
+}
+
+/* Mean of diag(B) over that of D, for A = B + diag(D); USUAL_RATIO where A has no diagonal of its own. */
+static kr_status noise_ratio(struct kr_ctx *ctx, const struct kr_op *A, double *ratio)
+{
+    double *diagonal, *D, all = 0, noise = 0;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, diagonal, A->rows);
+    KR_ALLOC(ctx, D, A->rows);
+    if (kr_op_shifted(A, D) && A->type->diagonal)
+        KR_TRY(kr_op_diagonal(ctx, A, diagonal));
+    for (size_t i = 0; i < A->rows; i++) {
+        all += diagonal[i];
+        noise += D[i];
+    }
+    *ratio = all > noise && noise > 0 && isfinite(all) ? all / noise - 1 : USUAL_RATIO;
+    kr_release(ctx, mark);
+    return KR_OK;
 }
 
 struct plan {
@@ -71,22 +98,22 @@ struct plan {
     const char *reason;
 };
 
-static struct plan asked(const struct kr_variant *options, size_t n, size_t budget)
+static struct plan asked(const struct kr_variant *options, size_t n, size_t budget, double ratio)
 {
     const struct kr_preconditioner_type *type = (const struct kr_preconditioner_type *)options->type;
     struct plan plan = {type, options->options, 0, "asked for"};
     if (type->rank >= 0) {
         plan.rank = *(const size_t *)((const char *)options->options + type->rank);
-        plan.rank = plan.rank > n ? n : plan.rank ? plan.rank : default_rank(n, budget);
+        plan.rank = plan.rank > n ? n : plan.rank ? plan.rank : default_rank(n, budget, ratio);
     }
     return plan;
 }
 
 /* A random sample of columns: what `auto` takes last, and the most memory that it needs. */
-static struct plan sampled(size_t n, size_t budget)
+static struct plan sampled(size_t n, size_t budget, double ratio)
 {
     static const struct kr_nystrom_options uniform = {0};
-    return (struct plan){&kr_preconditioner_nystrom, &uniform, default_rank(n, budget),
+    return (struct plan){&kr_preconditioner_nystrom, &uniform, default_rank(n, budget, ratio),
                          "noise on a matrix of no low rank: a random sample of its columns"};
 }
 
@@ -97,7 +124,8 @@ static bool is_automatic(const struct kr_variant *options)
 
 size_t kr_preconditioner_bytes(const struct kr_variant *options, size_t n, size_t budget)
 {
-    const struct plan plan = is_automatic(options) ? sampled(n, budget) : asked(options, n, budget);
+    const struct plan plan =
+        is_automatic(options) ? sampled(n, budget, MOST_RATIO) : asked(options, n, budget, MOST_RATIO);
     return plan.type->bytes ? plan.type->bytes(n, plan.rank) : 0;
 }
 
@@ -107,7 +135,8 @@ static kr_status open_plan(struct kr_ctx *ctx, const struct plan *plan, const st
     static const struct plan nothing = {&kr_preconditioner_none, NULL, 0, "no memory for a column of it"};
     if (plan->type->rank >= 0 && plan->rank == 0)
         plan = &nothing;
-    *out = (struct kr_preconditioner){plan->type, A->rows, 0, 0, DBL_EPSILON, plan->reason, NULL};
+    *out = (struct kr_preconditioner){
+        .type = plan->type, .n = A->rows, .rounding = DBL_EPSILON, .reason = plan->reason};
     return plan->type->open ? plan->type->open(ctx, plan->options, plan->rank, A, out) : KR_OK;
 }
 
@@ -130,7 +159,8 @@ static kr_status has_positive_diagonal(struct kr_ctx *ctx, const struct kr_op *A
  * 14 columns, RBF, d = 1; 4 against 11 of nystrom, d = 3, noise 0.001, rank 200); in 8 dimensions it takes
  * the outermost points and needs 1.2 to 1.4 times the iterations of a random sample, which is half the work.
  */
-static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, struct kr_preconditioner *out)
+static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, double ratio,
+                                struct kr_preconditioner *out)
 {
     const size_t n = A->rows;
     struct plan plan = {&kr_preconditioner_none, NULL, 0, "too few unknowns to be worth one"};
@@ -144,11 +174,12 @@ static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, struc
     KR_TRY(kr_precondition_split(ctx, A, D, &B));
     kr_release(ctx, mark);
     if (B && B->symmetric && B->type->columns) {
-        plan = sampled(n, ctx->budget);
+        plan = sampled(n, ctx->budget, ratio);
         *out = (struct kr_preconditioner){.type = &kr_preconditioner_pivoted_cholesky, .n = n};
         out->reason = "noise on a matrix of low rank: the columns that stand out";
-        if (plan.rank > 0)
-            KR_TRY(kr_pivoted_cholesky_try(ctx, plan.rank, A, out, &done));
+        if (plan.rank > 0) /* a factor that captures all is worth more columns than one that helps */
+            KR_TRY(kr_pivoted_cholesky_try(ctx, default_rank(n, ctx->budget, fmax(ratio, USUAL_RATIO)), A,
+                                           out, &done));
         return done ? KR_OK : open_plan(ctx, &plan, A, out);
     }
     plan.reason = "the operator knows products only";
@@ -167,9 +198,11 @@ static kr_status open_automatic(struct kr_ctx *ctx, const struct kr_op *A, struc
 kr_status kr_preconditioner_open(struct kr_ctx *ctx, const struct kr_variant *options, const struct kr_op *A,
                                  struct kr_preconditioner *out)
 {
+    double ratio = USUAL_RATIO;
+    KR_TRY(noise_ratio(ctx, A, &ratio));
     if (is_automatic(options))
-        return open_automatic(ctx, A, out);
-    const struct plan plan = asked(options, A->rows, ctx->budget);
+        return open_automatic(ctx, A, ratio, out);
+    const struct plan plan = asked(options, A->rows, ctx->budget, ratio);
     return open_plan(ctx, &plan, A, out);
 }
 

@@ -1,18 +1,20 @@
 /*
- * P = F F' + diag(D), applied by Woodbury's identity in a form without cancellation in the factor: with
- * E = D^-1/2 F and the orthonormal columns [W; N] of [E; I] (N upper triangular),
+ * P = F F' + diag(D), applied by Woodbury's identity, with E = D^-1/2 F:
  *
- *     P^-1 = D^-1/2 (I - W W') D^-1/2,      I - W W' has the eigenvalues 1/(1 + s^2), s those of E
+ *     P^-1 = D^-1/2 (I - E (I + E'E)^-1 E') D^-1/2       with the Cholesky factor of I + E'E, where |E|^2 <=
+ * 1e8 = D^-1/2 (I - W W') D^-1/2                    with the orthonormal columns [W; N] of [E; I] else
  *
- * W by CholeskyQR, repeated until the columns are orthonormal, with a shift where the first Gram matrix
- * I + E'E is singular to double precision: the shift is undone by the next pass and leaves no trace in P. A
- * plain Cholesky factor of I + E'E would lose s^2 eps, and so would I - W W' where s is large: see project().
- * Everything is in double: with W in single precision
- * R'P^-1 R of a block comes out indefinite where R lies almost in the range of F.
+ * The first loses |E|^2 eps of r'P^-1 r and costs 2.5 times less to open; the second loses nothing in the
+ * factor: W by CholeskyQR (N upper triangular), repeated until the columns are orthonormal, with a shift
+ * where I + E'E is singular to double precision: the shift is undone by the next pass and leaves no trace in
+ * P. What cancels in I - .. is put right by one step of refinement, see project(): always above |E|^2 = 1e8,
+ * and above 1e4 for blocks, whose bases need r'P^-1 s of any two columns; one column at a time gains nothing
+ * by it. Everything is in double: with W in single precision R'P^-1 R of a block comes out indefinite where R
+ * lies almost in the range of F.
  *
- * Cost: 2 to 4 n r^2 flops once, 4 n r k an application; memory 8 (n r + 2 r^2 + n) bytes.
- * Sources: Yamamoto, Nakatsukasa, Yanagisawa and Fukaya 2015 (CholeskyQR2); Fukaya, Kannan, Nakatsukasa,
- * Yamamoto and Yanagisawa 2020 (shifts).
+ * Cost: n r^2 flops once (2 to 4 n r^2 for W), 4 n r k an application, twice that refined; memory 8 (n r +
+ * 2 r^2 + n) bytes. Sources: Yamamoto, Nakatsukasa, Yanagisawa and Fukaya 2015 (CholeskyQR2); Fukaya, Kannan,
+ * Nakatsukasa, Yamamoto and Yanagisawa 2020 (shifts).
  */
 #include "solve/block.h"
 #include "solve/precondition.h"
@@ -24,14 +26,16 @@
 
 enum { PASSES = 5, COLUMNS = 256 /* that it is applied to at a time */ };
 
-#define CAREFUL 1e4
+#define CAREFUL     1e4
+#define ORTHONORMAL 1e8
 
 extern void dpotrf_(const char *uplo, const int *n, double *A, const int *lda, int *info);
 
 struct low_rank {
-    double *scale; /* D^-1/2 */
-    double *W, *N; /* n x rank; rank x rank, upper triangle */
-    bool careful;
+    double *scale;  /* D^-1/2 */
+    double *W, *N;  /* n x rank; rank x rank, upper triangle */
+    double *L;      /* not NULL: W is E, and this the lower factor of I + E'E */
+    double squares; /* |E|^2, at least the square of its largest singular value */
 };
 
 size_t kr_low_rank_bytes(size_t n, size_t rank)
@@ -105,37 +109,67 @@ static kr_status orthonormalise(struct kr_ctx *ctx, size_t n, size_t r, double *
     return KR_OK;
 }
 
+/* L of I + E'E, E in W. */
+static kr_status factorise_gram(struct kr_ctx *ctx, size_t n, size_t r, struct low_rank *self, bool *done)
+{
+    double *copy;
+    struct kr_mark mark = kr_mark(ctx);
+    KR_ALLOC(ctx, copy, r * r);
+    KR_TRY(kr_block_gram(ctx, n, r, r, self->W, self->W, self->L));
+    for (size_t i = 0; i < r; i++)
+        self->L[i + i * r] += 1;
+    *done = factorise(r, self->L, copy);
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+static void scale_rows(size_t n, size_t rank, struct low_rank *self)
+{
+    for (size_t c = 0; c < rank; c++)
+        for (size_t i = 0; i < n; i++) {
+            self->W[c * n + i] *= self->scale[i];
+            self->squares += self->W[c * n + i] * self->W[c * n + i];
+        }
+}
+
 kr_status kr_low_rank_open(struct kr_ctx *ctx, size_t n, size_t rank, double *F, const double *D,
                            struct kr_preconditioner *out)
 {
     struct low_rank *self;
     bool done = true;
-    double squares = 0; /* |E|^2, at least the largest s^2 */
     KR_ALLOC(ctx, self, 1);
     KR_ALLOC(ctx, self->scale, n);
     KR_ALLOC(ctx, self->N, rank * rank + 1);
     for (size_t i = 0; i < n; i++)
         self->scale[i] = D[i] > 0 && isfinite(D[i]) ? 1 / sqrt(D[i]) : 1;
-    for (size_t c = 0; c < rank; c++)
-        for (size_t i = 0; i < n; i++) {
-            F[c * n + i] *= self->scale[i];
-            squares += F[c * n + i] * F[c * n + i];
-        }
-    if (rank)
-        KR_TRY(orthonormalise(ctx, n, rank, F, self->N, &done));
     self->W = F;
-    self->careful = squares > CAREFUL;
+    scale_rows(n, rank, self);
+    if (self->squares <= ORTHONORMAL)
+        self->L = self->N;
+    if (rank)
+        KR_TRY(self->L ? factorise_gram(ctx, n, rank, self, &done)
+                       : orthonormalise(ctx, n, rank, F, self->N, &done));
     out->rank = done ? rank : 0;
-    out->rounding = self->careful || !done ? DBL_EPSILON : DBL_EPSILON * (1 + squares);
+    out->rounding = self->squares > CAREFUL || !done ? DBL_EPSILON : DBL_EPSILON * (1 + self->squares);
     out->state = self;
     if (!done)
         out->reason = "the factor is not finite or cannot be made orthonormal: the diagonal alone";
     return KR_OK;
 }
 
+/* C (rank x k) = (I + E'E)^-1 C */
+static void solve_gram(const struct low_rank *self, size_t rank, size_t k, double *C)
+{
+    const int r = (int)rank, columns = (int)k;
+    cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, r, columns, 1, self->L, r,
+                C, r);
+    cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, r, columns, 1, self->L, r, C,
+                r);
+}
+
 /*
- * Y = (I - W W') Z in place, where most of Z cancels: what is left must satisfy W'Y = N'N W'Z, and the part
- * that does not is taken out. Twice the cost.
+ * Y = (I - W W') Z or (I - E (I + E'E)^-1 E') Z in place, where most of Z cancels: what is left must satisfy
+ * W'Y = N'N W'Z, or E'Y = (I + E'E)^-1 E'Z, and the part that does not is taken out. Twice the cost.
  */
 static kr_status project(struct kr_ctx *ctx, const struct low_rank *self, size_t n, size_t rank, size_t k,
                          double *Z, double *C)
@@ -143,16 +177,19 @@ static kr_status project(struct kr_ctx *ctx, const struct low_rank *self, size_t
     const int r = (int)rank, columns = (int)k;
     double *left = C + rank * k;
     KR_TRY(kr_block_gram(ctx, n, rank, k, self->W, Z, C));
+    if (self->L)
+        solve_gram(self, rank, k, C);
     kr_block_add(ctx, n, rank, k, -1, self->W, C, rank, 1, Z);
-    if (!self->careful)
+    if (self->squares <= (k > 1 ? CAREFUL : ORTHONORMAL))
         return KR_OK;
     KR_TRY(kr_block_gram(ctx, n, rank, k, self->W, Z, left));
-    cblas_dtrmm(CblasColMajor, CblasLeft, CblasUpper, CblasNoTrans, CblasNonUnit, r, columns, 1, self->N, r,
-                C, r);
-    cblas_dtrmm(CblasColMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, r, columns, 1, self->N, r, C,
-                r);
+    for (int transposed = 0; !self->L && transposed < 2; transposed++)
+        cblas_dtrmm(CblasColMajor, CblasLeft, CblasUpper, transposed ? CblasTrans : CblasNoTrans,
+                    CblasNonUnit, r, columns, 1, self->N, r, C, r);
     for (size_t i = 0; i < rank * k; i++)
         C[i] -= left[i];
+    if (self->L)
+        solve_gram(self, rank, k, C);
     kr_block_add(ctx, n, rank, k, 1, self->W, C, rank, 1, Z);
     return KR_OK;
 }

@@ -49,7 +49,7 @@ struct pivoting {
     double *F, *D, *S;         /* n x rank; D of A; diag(B - F F') */
     double size;               /* mean of diag(B) */
     size_t most, rank;
-    bool may_give_up, given_up;
+    bool may_give_up, given_up, exact;
 };
 
 /* One column more: the part of B e_p that F does not have. */
@@ -82,7 +82,8 @@ static kr_status factorise(struct kr_ctx *ctx, struct pivoting *s)
     while (s->rank < s->most) {
         double sum;
         const size_t p = largest(n, s->S, s->D, s->B != NULL, &sum);
-        if (!isfinite(sum) || !(s->S[p] > smallest) || (s->B && sum <= ENOUGH))
+        s->exact = s->B && sum <= ENOUGH;
+        if (!isfinite(sum) || !(s->S[p] > smallest) || s->exact)
             return KR_OK;
         if (s->rank == PROBE / 2)
             half = sum;
@@ -112,6 +113,7 @@ static kr_status finish(struct kr_ctx *ctx, struct pivoting *s, struct kr_precon
 {
     if (!(s->B ? s->B : s->A)->type->columns)
         out->products = s->rank;
+    out->nearly_exact = s->exact;
     if (!s->B)
         kr_precondition_remainder(s->A->rows, s->size, s->S);
     return kr_low_rank_open(ctx, s->A->rows, s->rank, s->F, s->B ? s->D : s->S, out);

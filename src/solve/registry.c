@@ -28,7 +28,7 @@ static const struct kr_type *const preconditioners[] = {&kr_preconditioner_autom
                                                         NULL};
 const struct kr_registry kr_preconditioner_registry = {"preconditioner", preconditioners};
 
-const char *const kr_precision_names[] = {"auto", "double", NULL};
+const char *const kr_precision_names[] = {"auto", "double", "mixed", NULL};
 
 const char *const kr_stop_names[] = {
 #define KR_STOP_TEXT(name, text) text,

@@ -1,8 +1,8 @@
 /*
- * One block solve with K(X, X) + noise I, by solver, preconditioner, size and noise: rank, iterations,
- * products, seconds (the factor or the preconditioner included, and opening alone), their ratio to LAPACK's
- * Cholesky factorisation (OpenBLAS dpotrf, one thread) of that n in the same run, and the residual that was
- * measured.
+ * One block solve with K(X, X) + noise I, by solver, preconditioner, precision, size and noise: rank,
+ * iterations, products, those in single precision, seconds (the factor or the preconditioner included, and
+ * opening alone), their ratio to LAPACK's Cholesky factorisation (OpenBLAS dpotrf, one thread) of that n in
+ * the same run, and the residual that was measured.
  *
  *     bench_solvers [key=value[,value..]..]
  *
@@ -38,9 +38,25 @@ static struct axis {
     {"rank", "0", {0}, 0},
     {"select", "uniform", {0}, 0},
     {"rtol", "1e-8", {0}, 0},
+    {"precision", "auto", {0}, 0},
     {"threads", "2", {0}, 0},
 };
-enum { KERNEL, D, N, NOISE, K, TOGETHER, SOLVER, PRECONDITIONER, RANK, SELECT, RTOL, THREADS, AXES };
+enum {
+    KERNEL,
+    D,
+    N,
+    NOISE,
+    K,
+    TOGETHER,
+    SOLVER,
+    PRECONDITIONER,
+    RANK,
+    SELECT,
+    RTOL,
+    PRECISION,
+    THREADS,
+    AXES
+};
 
 static void die(const struct kr_ctx *ctx)
 {
@@ -138,6 +154,9 @@ static kr_status measure(struct kr_ctx *ctx, const char *const *v)
     KR_TRY(kr_schema_init(ctx, &kr_solver_options_schema, &options));
     options.type = kr_registry_find(&kr_solver_registry, v[SOLVER]);
     options.rtol = atof(v[RTOL]);
+    for (int p = 0; kr_precision_names[p]; p++)
+        if (strcmp(v[PRECISION], kr_precision_names[p]) == 0)
+            options.precision = p;
     KR_TRY(kr_variant_init(ctx, &kr_preconditioner_registry, v[PRECONDITIONER], &options.preconditioner));
     if (strcmp(v[PRECONDITIONER], "nystrom") == 0)
         *(struct kr_nystrom_options *)options.preconditioner.options =
@@ -152,10 +171,11 @@ static kr_status measure(struct kr_ctx *ctx, const char *const *v)
         KR_TRY(kr_solver_solve(ctx, &solver, s.k - c < together ? s.k - c : together, s.B + c * s.n, NULL,
                                s.X + c * s.n, NULL, &report));
     const double seconds = kr_seconds() - start;
-    printf("%8s %2s %6zu %6s %4zu %3s  %8s %16s %5zu %6zu %8zu %8.3f %8.3f %8.2f %8.1e %s\n", v[KERNEL], v[D],
-           s.n, v[NOISE], s.k, v[TOGETHER], report.type, report.preconditioner ? report.preconditioner : "-",
-           report.rank, report.iterations, report.products, opened - start, seconds, seconds / potrf,
-           report.residual, kr_stop_names[report.stop]);
+    printf("%8s %2s %6zu %6s %4zu %3s  %8s %16s %5zu %6zu %8zu %8zu %8.3f %8.3f %8.2f %8.1e %s; %s\n",
+           v[KERNEL], v[D], s.n, v[NOISE], s.k, v[TOGETHER], report.type,
+           report.preconditioner ? report.preconditioner : "-", report.rank, report.iterations,
+           report.products, report.single_products, opened - start, seconds, seconds / potrf, report.residual,
+           kr_stop_names[report.stop], report.precision);
     return KR_OK;
 }
 
@@ -200,9 +220,9 @@ int main(int argc, char **argv)
         for (char *value = strtok(axes[i].text, ","); value && axes[i].count < MOST;
              value = strtok(NULL, ","))
             axes[i].values[axes[i].count++] = value;
-    printf("%8s %2s %6s %6s %4s %3s  %8s %16s %5s %6s %8s %8s %8s %8s %8s\n", "kernel", "d", "n", "noise",
-           "k", "tog", "solver", "preconditioner", "rank", "iter", "products", "open s", "all s", "x dpotrf",
-           "residual");
+    printf("%8s %2s %6s %6s %4s %3s  %8s %16s %5s %6s %8s %8s %8s %8s %8s %8s\n", "kernel", "d", "n", "noise",
+           "k", "tog", "solver", "preconditioner", "rank", "iter", "products", "single", "open s", "all s",
+           "x dpotrf", "residual");
     combinations(0, v);
     return 0;
 }

@@ -124,6 +124,31 @@ START_TEST(right_hand_sides_that_are_not_finite_break_down)
 }
 END_TEST
 
+/* The other columns of the group are solved all the same, and the report says that not all is well. */
+START_TEST(a_right_hand_side_that_is_not_finite_is_left_alone)
+{
+    enum { N = 40, K = 5, BAD = 2 };
+    struct kr_ctx context, *ctx = &context;
+    kr_ctx_init(ctx, 0);
+    for (const struct kr_type *const *method = kr_solver_registry.rows; *method; method++)
+        for (int from = 0; from < 2; from++) {
+            struct problem p;
+            struct kr_solver solver;
+            prepare(ctx, *method, N, K, spectrum(ctx, N, 20), 1e-9, &p);
+            p.B[BAD * N + 7] = from ? NAN : INFINITY;
+            OK(kr_solver_open(ctx, &p.options, &p.op, &solver));
+            OK(kr_solver_solve(ctx, &solver, K, p.B, from ? p.X : NULL, p.X, p.residual, &p.report));
+            ck_assert_int_eq(p.report.stop, KR_STOP_BREAKDOWN);
+            ck_assert(isnan(p.report.residual) && !kr_solve_converged(&p.report));
+            for (size_t c = 0; c < K; c++)
+                for (size_t i = 0; i < N; i++)
+                    CLOSE(p.X[c * N + i], c == BAD ? 0 : p.truth[c * N + i], 1, 1e-6, "%s, column %zu",
+                          (*method)->name, c);
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 START_TEST(tiny_and_huge_right_hand_sides_are_solved)
 {
     for (const struct kr_type *const *method = kr_solver_registry.rows; *method; method++)
@@ -141,4 +166,5 @@ START_TEST(tiny_and_huge_right_hand_sides_are_solved)
 END_TEST
 
 SUITE("solve", rounds_refine, the_choice_of_a_method, what_counts_as_converged, only_square_systems,
-      right_hand_sides_that_are_not_finite_break_down, tiny_and_huge_right_hand_sides_are_solved)
+      right_hand_sides_that_are_not_finite_break_down, a_right_hand_side_that_is_not_finite_is_left_alone,
+      tiny_and_huge_right_hand_sides_are_solved)

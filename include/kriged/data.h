@@ -34,7 +34,8 @@ static inline size_t kr_dataset_targets(const struct kr_dataset *data)
 char *kr_dataset_target(struct kr_ctx *ctx, const struct kr_dataset *data, size_t t);
 
 struct kr_csv_options {
-    const char *target;         /* a name or an index as text; NULL = last column not otherwise named */
+    const char *target;         /* a name, an index as text, or several with commas between; NULL = last
+                                   column not otherwise named */
     const char *noise_variance; /* a name or index as text; NULL = none */
     bool drop_missing;          /* rows with an empty, NA or NaN cell are dropped instead of refused */
     bool features_only; /* every column is a feature: points to predict at. y and target_name stay NULL */
@@ -55,7 +56,8 @@ kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t lengt
 bool kr_csv_has_header(const char *text, size_t length);
 
 /*
- * A directory with x.npy (d x n: one feature after the other, float64, C order), y.npy (n) and, when present,
+ * A directory with x.npy (d x n: one feature after the other, float64, C order), y.npy (n; of several targets
+ * targets x n, one after the other) and, when present,
  * noise.npy (n): NPY format 1.0, little-endian. Save writes and syncs the files into an existing empty
  * directory, and the directory; map opens them read-only without copying and checks shapes against file sizes
  * (IO trouble: STORAGE; damage: INTERNAL). Names are not in the files: feature_names and target_name stay as
@@ -71,7 +73,7 @@ void kr_dataset_unmap(struct kr_dataset *data);
 kr_status kr_transpose(struct kr_ctx *ctx, size_t rows, size_t cols, const double *in,
                        double **out) KR_MUST_CHECK;
 
-/* What PUT /v1/datasets replies about each column (features, then the target), and its warnings in words. */
+/* What PUT /v1/datasets replies about each column (features, then targets), and its warnings in words. */
 #define KR_COLUMN_FIELDS(F, S)                                                                               \
     F(S, TEXT, name, _, NULL, 0, 0, 0, "name of the column")                                                 \
     F(S, REAL, min, _, NULL, -1e308, 1e308, 0, "smallest value")                                             \

@@ -44,6 +44,8 @@ enum kr_kind {
     KR_KIND_FEATURE,   /* struct kr_features of one: a name or an index; no items when absent */
     KR_KIND_GROUPS,    /* struct kr_groups: a feature, or a label of every row */
     KR_KIND_INT_LISTS, /* struct kr_int_lists */
+    KR_KIND_SCALARS,   /* struct kr_reals: a number where it is one, else an array */
+    KR_KIND_VECTORS,   /* struct kr_matrix: numbers where it has one column, else rows */
     KR_KIND_JSON       /* void *: any JSON, owned elsewhere */
 };
 
@@ -182,6 +184,8 @@ struct kr_values {
 #define KR_CTYPE_FEATURE(aux)   struct kr_features
 #define KR_CTYPE_GROUPS(aux)    struct kr_groups
 #define KR_CTYPE_INT_LISTS(aux) struct kr_int_lists
+#define KR_CTYPE_SCALARS(aux)   struct kr_reals
+#define KR_CTYPE_VECTORS(aux)   struct kr_matrix
 #define KR_CTYPE_JSON(aux)      void *
 
 #define KR_AUX_BOOL(aux)      NULL
@@ -207,6 +211,8 @@ struct kr_values {
 #define KR_AUX_FEATURE(aux)   NULL
 #define KR_AUX_GROUPS(aux)    NULL
 #define KR_AUX_INT_LISTS(aux) NULL
+#define KR_AUX_SCALARS(aux)   NULL
+#define KR_AUX_VECTORS(aux)   NULL
 #define KR_AUX_JSON(aux)      NULL
 
 #define KR_MEMBER(S, kind, member, aux, fallback, min, max, flags, doc) KR_CTYPE_##kind(aux) member;

@@ -7,7 +7,7 @@
  *   constraints conditions on the hyperparameters, by their predictions or by theta itself
  *   objective   the held-out loss at theta and its gradient by every entry of theta; constraints beside it
  *   posterior   weights for prediction at new points
- *   metrics     what every evaluation and job reports, in the data's units
+ *   metrics     what every evaluation and job reports, in the data's units (kriged/metrics.h)
  *
  * Several targets share the kernel, its noise and every factorisation or block of solutions; each is
  * standardised by itself and has its own parameters of the mean function. The loss is the mean over targets
@@ -36,7 +36,8 @@ extern const struct kr_registry kr_constraint_registry;  /* rows are struct kr_c
 
 #define KR_NOISE_FIELDS(F, S)                                                                                \
     F(S, PARAM, variance, _, "0.1", 0, 1e30, 0,                                                              \
-      "variance of the observation noise (target's units squared); 0 only when fixed")
+      "variance of the observation noise (target's units squared), the same for several targets; 0 only "    \
+      "when fixed")
 KR_DECLARE(kr_noise_spec, KR_NOISE_FIELDS);
 
 #define KR_STANDARDIZE_FIELDS(F, S)                                                                          \

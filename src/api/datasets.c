@@ -21,16 +21,18 @@ static kr_status describe(struct kr_exchange *x, const struct kr_upload *upload,
             upload->dropped);
     for (size_t i = 0; i < summary.warnings.count; i++)
         warnings[said.count++] = summary.warnings.items[i];
-    const struct kr_dataset_view view = {.name = name,
-                                         .rows = data->n,
-                                         .features = data->d,
-                                         .targets = 1,
-                                         .feature_names = {data->d, (const char **)data->feature_names},
-                                         .target_name = data->target_name,
-                                         .sha256 = upload->sha256,
-                                         .bytes = x->request->length,
-                                         .columns = summary.columns,
-                                         .warnings = said};
+    const struct kr_dataset_view view = {
+        .name = name,
+        .rows = data->n,
+        .features = data->d,
+        .targets = kr_dataset_targets(data),
+        .feature_names = {data->d, (const char **)data->feature_names},
+        .target_name = data->target_name,
+        .target_names = {data->target_names ? data->targets : 0, (const char **)data->target_names},
+        .sha256 = upload->sha256,
+        .bytes = x->request->length,
+        .columns = summary.columns,
+        .warnings = said};
     json_t *json = kr_wire_write(&kr_dataset_view_schema, &view);
     char *text = json ? kr_json_dump(json, false) : NULL;
     *out = text ? kr_strdup(x->ctx, text) : NULL;

@@ -66,7 +66,7 @@ static kr_status send_csv(struct kr_exchange *x, const json_t *request, const js
     const json_t *clamped = json_object_get(reply, "clamped_variances"),
                  *method = json_object_get(reply, "samples_method"),
                  *jitter = json_object_get(reply, "samples_jitter");
-    char *text = kr_predict_csv(x->ctx, request, reply, features_of(model));
+    char *text = kr_predict_csv(x->ctx, request, reply, model);
     if (!text)
         return kr_fail(x->ctx, KR_UNAVAILABLE, "", "there is no memory for the reply");
     if (clamped)

@@ -49,7 +49,8 @@
     }
 #define CSV_QUERIES                                                                                          \
     {"target", "string",                                                                                     \
-     "CSV: name or index of the target column; default the last one not otherwise named"},                   \
+     "CSV: name or index of the target column, or several with commas between; default the last one not "    \
+     "otherwise named"},                                                                                     \
         {"noise_variance", "string",                                                                         \
          "CSV: name or index of a column of known noise variances, which is then no feature"},               \
     {                                                                                                        \
@@ -63,6 +64,7 @@
         {"seed", "integer", "CSV: seed of the samples"},                                                     \
         {"samples_method", "string", "CSV: auto (default), exact or pathwise"},                              \
         {"gradient", "boolean", "CSV: true or false (default)"},                                             \
+        {"target", "string", "CSV: the one target to predict, of a model of several: name or index"},        \
         {"observation_noise", "boolean", "CSV: true (default) or false"},                                    \
     {                                                                                                        \
         "missing", "string", "CSV: reject (default) or drop rows with a missing value"                       \
@@ -149,7 +151,10 @@ const struct kr_route kr_routes[] = {
     {"POST", "/v1/models/{name}/predict", "predict", "models", "Predicts at new points",
      kr_handle_model_predict, 64 * MIB, QUERIES(PREDICT_QUERIES),
      BODIES({KR_JSON_MEDIA, &kr_predict_request_schema}, {KR_CSV_MEDIA, NULL}),
-     REPLIES(JSON(200, "predictions", kr_predict_reply_schema),
-             {200, "one line a point: mean, variance, q0.05, .., as asked for", KR_CSV_MEDIA, NULL}),
+     REPLIES(
+         JSON(200, "predictions", kr_predict_reply_schema),
+         {200,
+          "one line a point: mean, variance, q0.05, .., as asked for; of several targets mean_<target>, ..",
+          KR_CSV_MEDIA, NULL}),
      "404 411 413 415 422 429 503"},
     {0}};

@@ -35,7 +35,8 @@ static kr_status read_json(struct kr_exchange *x, struct kr_upload *out)
     if (strcmp(x->request->method, "POST") == 0) {
         KR_TRY(kr_read_body(x, &kr_named_data_schema, &named, NULL));
         data =
-            (struct kr_data){named.x, named.y, named.noise_variance, named.feature_names, named.target_name};
+            (struct kr_data){named.x,           named.y,           named.noise_variance, named.feature_names,
+                             named.target_name, named.target_names};
         out->name = named.name;
     } else {
         KR_TRY(kr_read_body(x, &kr_data_schema, &data, NULL));

@@ -18,11 +18,12 @@ KR_DECLARE(kr_named_data, KR_NAMED_DATA_FIELDS);
     F(S, INT, features, _, "0", 0, 1e15, 0, "features")                                                      \
     F(S, INT, targets, _, "1", 0, 1e15, 0, "targets")                                                        \
     F(S, TEXTS, feature_names, _, NULL, 0, 0, 0, "in the order of feature indices")                          \
-    F(S, TEXT, target_name, _, NULL, 0, 0, 0, "name of the target")                                          \
+    F(S, TEXT, target_name, _, NULL, 0, 0, 0, "name of the target, of several the first")                    \
+    F(S, TEXTS, target_names, _, NULL, 0, 0, KR_OMIT, "of several targets")                                  \
     F(S, TEXT, sha256, _, NULL, 0, 0, 0, "of the bytes uploaded, hexadecimal")                               \
     F(S, INT, bytes, _, "0", 0, 1e15, 0, "bytes uploaded")                                                   \
     F(S, TEXT, created_at, _, NULL, 0, 0, KR_OMIT, "time, UTC")                                              \
-    F(S, LIST, columns, kr_column, NULL, 0, 0, 0, "features, then the target")                               \
+    F(S, LIST, columns, kr_column, NULL, 0, 0, 0, "features, then targets")                                  \
     F(S, TEXTS, warnings, _, NULL, 0, 0, 0,                                                                  \
       "what may spoil a fit: duplicated inputs, constant columns, extreme scales")
 KR_DECLARE(kr_dataset_view, KR_DATASET_FIELDS);

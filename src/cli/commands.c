@@ -147,15 +147,17 @@ static json_t *request_of(const struct kr_options *o, json_t *points)
         kr_predict_option(request, "seed", o->seed);
     if (o->samples_method)
         kr_predict_option(request, "samples_method", o->samples_method);
+    if (o->csv.target)
+        kr_predict_option(request, "target", o->csv.target);
     return request;
 }
 
 /* What has no column is said on the standard error. */
-static kr_status write_csv(const json_t *request, const json_t *reply, const json_t *features)
+static kr_status write_csv(const json_t *request, const json_t *reply, const json_t *model)
 {
     const json_t *clamped = json_object_get(reply, "clamped_variances"),
                  *jitter = json_object_get(reply, "samples_jitter");
-    char *text = kr_predict_csv(&command, request, reply, features);
+    char *text = kr_predict_csv(&command, request, reply, model);
     if (!text)
         return kr_fail(&command, KR_MEMORY_LIMIT, "", "no memory for the reply");
     if (clamped)
@@ -184,7 +186,7 @@ static kr_status predict(const struct kr_options *o, json_t *model)
     json_t *request = request_of(o, x);
     status = kr_engine_predict(&command, request, model, NULL, &reply);
     if (status == KR_OK) {
-        status = o->as_csv ? write_csv(request, reply, features) : kr_write_json(&command, "-", reply);
+        status = o->as_csv ? write_csv(request, reply, model) : kr_write_json(&command, "-", reply);
         json_decref(reply);
     }
     json_decref(request);
@@ -231,18 +233,12 @@ int kr_command_gradient(int argc, char **argv)
 
 int kr_command_predict(int argc, char **argv)
 {
-    static const int allowed[] = {KR_FLAG_DATA,
-                                  KR_FLAG_QUANTILES,
-                                  KR_FLAG_NO_VARIANCE,
-                                  KR_FLAG_NO_NOISE,
-                                  KR_FLAG_SAMPLES,
-                                  KR_FLAG_SEED,
-                                  KR_FLAG_SAMPLES_METHOD,
-                                  KR_FLAG_GRADIENT,
-                                  KR_FLAG_COVARIANCE,
-                                  KR_FLAG_CSV,
-                                  KR_FLAG_DROP,
-                                  KR_FLAG_THREADS,
-                                  0};
+    static const int allowed[] = {KR_FLAG_DATA,           KR_FLAG_QUANTILES,
+                                  KR_FLAG_NO_VARIANCE,    KR_FLAG_NO_NOISE,
+                                  KR_FLAG_SAMPLES,        KR_FLAG_SEED,
+                                  KR_FLAG_SAMPLES_METHOD, KR_FLAG_GRADIENT,
+                                  KR_FLAG_COVARIANCE,     KR_FLAG_CSV,
+                                  KR_FLAG_TARGET,         KR_FLAG_DROP,
+                                  KR_FLAG_THREADS,        0};
     return run(argc, argv, allowed, true, predict);
 }

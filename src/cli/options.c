@@ -14,9 +14,9 @@ const char kr_usage_text[] =
     "       kriged predict  MODEL.json --data FILE.csv [--quantiles P,P,..] [--no-variance] [--no-noise]\n"
     "                       [--covariance] [--gradient] [--samples COUNT] [--seed N] [--samples-method "
     "METHOD]\n"
-    "                       [--csv] [--threads T]\n"
+    "                       [--target TARGET] [--csv] [--threads T]\n"
     "       kriged openapi | manual | version\n"
-    "CSV options: [--target COLUMN] [--noise-variance COLUMN] [--drop-missing]\n"
+    "CSV options: [--target COLUMN[,COLUMN..]] [--noise-variance COLUMN] [--drop-missing]\n"
     "REQUEST.json is the body of POST /v1/jobs or /v1/gradients; - reads standard input.\n";
 
 int kr_usage(const char *format, ...)

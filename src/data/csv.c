@@ -19,10 +19,10 @@ struct csv {
     size_t length;
     locale_t locale;
     bool header, features_only;
-    size_t columns, rows; /* rows: records without the header */
-    size_t first_line;    /* line of the first record */
-    const char **names;   /* of the columns; NULL without a header */
-    size_t target, noise; /* columns; noise may be NONE */
+    size_t columns, rows;             /* rows: records without the header */
+    size_t first_line;                /* line of the first record */
+    const char **names;               /* of the columns; NULL without a header */
+    size_t ntargets, *targets, noise; /* columns; noise may be NONE */
 };
 
 /* A lone column often is a table with other separators. */
@@ -177,25 +177,60 @@ static kr_status find_column(struct kr_ctx *ctx, const struct csv *csv, const ch
                    role, shown, csv->columns - 1);
 }
 
+/* Which target column c is; ntargets where it is none. */
+static size_t target_at(const struct csv *csv, size_t c)
+{
+    size_t t = 0;
+    while (t < csv->ntargets && csv->targets[t] != c)
+        t++;
+    return t;
+}
+
+/* A column that the header calls by the whole text, else every name or index between commas. */
+static kr_status find_targets(struct kr_ctx *ctx, struct csv *csv, const char *wanted)
+{
+    bool whole = !strchr(wanted, ',');
+    for (size_t c = 0; csv->names && c < csv->columns; c++)
+        whole |= strcmp(csv->names[c], wanted) == 0;
+    char *copy = kr_strdup(ctx, wanted);
+    if (!copy)
+        return ctx->error.status;
+    for (char *at = copy, *end; at; at = end) {
+        size_t c, t;
+        end = whole ? NULL : strchr(at, ',');
+        if (end)
+            *end++ = 0;
+        KR_TRY(find_column(ctx, csv, "target", at, &c));
+        if ((t = target_at(csv, c)) < csv->ntargets)
+            return kr_fail(ctx, KR_INVALID, "", "target: column %zu is target %zu already; wanted others", c,
+                           t);
+        csv->targets[csv->ntargets++] = c;
+    }
+    return KR_OK;
+}
+
 static kr_status choose_columns(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options)
 {
-    csv->noise = csv->target = NONE;
+    csv->noise = NONE;
     if (options->features_only)
         return KR_OK;
     if (options->noise_variance)
         KR_TRY(find_column(ctx, csv, "noise_variance", options->noise_variance, &csv->noise));
+    KR_ALLOC(ctx, csv->targets, csv->columns);
     if (options->target)
-        KR_TRY(find_column(ctx, csv, "target", options->target, &csv->target));
+        KR_TRY(find_targets(ctx, csv, options->target));
     else
-        csv->target = csv->columns - 1 - (csv->noise == csv->columns - 1);
-    if (csv->target == csv->noise)
+        csv->targets[csv->ntargets++] = csv->columns - 1 - (csv->noise == csv->columns - 1);
+    if (target_at(csv, csv->noise) < csv->ntargets)
         return kr_fail(ctx, KR_INVALID, "",
                        "column %zu is both the target and the noise variance; wanted two columns",
-                       csv->target);
+                       csv->noise);
     if (csv->noise != NONE && csv->columns == 2)
         return kr_fail(ctx, KR_INVALID, "",
                        "got no feature: one column is the target and the other the noise variance; wanted a "
                        "third column");
+    if (csv->ntargets + (csv->noise != NONE) == csv->columns)
+        return kr_fail(ctx, KR_INVALID, "", "got no feature: every column is a target or a noise variance");
     return KR_OK;
 }
 
@@ -254,21 +289,35 @@ static kr_status read_rows(struct kr_ctx *ctx, const struct csv *csv, struct kr_
     return KR_OK;
 }
 
+static kr_status name_targets(struct kr_ctx *ctx, const struct csv *csv, struct kr_dataset *out)
+{
+    const char **names;
+    if (csv->ntargets)
+        out->target_name = csv->names ? csv->names[csv->targets[0]] : csv->ntargets == 1 ? "y" : "y1";
+    out->targets = csv->ntargets;
+    if (csv->ntargets < 2)
+        return KR_OK;
+    KR_ALLOC(ctx, names, csv->ntargets);
+    for (size_t t = 0; t < csv->ntargets; t++)
+        if (!(names[t] = csv->names ? csv->names[csv->targets[t]] : kr_printf(ctx, "y%zu", t + 1)))
+            return ctx->error.status;
+    out->target_names = names;
+    return KR_OK;
+}
+
 static kr_status name_columns(struct kr_ctx *ctx, const struct csv *csv, struct kr_dataset *out)
 {
     const char **names;
     KR_ALLOC(ctx, names, out->d);
     for (size_t c = 0, k = 0; c < csv->columns; c++) {
-        if (c == csv->target || c == csv->noise)
+        if (target_at(csv, c) < csv->ntargets || c == csv->noise)
             continue;
         names[k] = csv->names ? csv->names[c] : kr_printf(ctx, "x%zu", k + 1);
         if (!names[k++])
             return ctx->error.status;
     }
     out->feature_names = names;
-    if (csv->target != NONE)
-        out->target_name = csv->names ? csv->names[csv->target] : "y";
-    return KR_OK;
+    return name_targets(ctx, csv, out);
 }
 
 static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options,
@@ -281,19 +330,23 @@ static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_c
     if (csv->header)
         KR_TRY(read_header(ctx, csv, &reader));
     KR_TRY(choose_columns(ctx, csv, options));
-    const size_t d = csv->columns - (csv->target != NONE) - (csv->noise != NONE), n = csv->rows;
+    const size_t q = csv->ntargets, d = csv->columns - q - (csv->noise != NONE), n = csv->rows;
     size_t kept = 0;
     KR_ALLOC(ctx, to, csv->columns);
     KR_ALLOC(ctx, x, d * n); /* no overflow: the text holds more than d n bytes */
-    if (csv->target != NONE)
-        KR_ALLOC(ctx, y, n);
+    if (q)
+        KR_ALLOC(ctx, y, n * q);
     if (csv->noise != NONE)
         KR_ALLOC(ctx, noise, n);
-    for (size_t c = 0, k = 0; c < csv->columns; c++)
-        to[c] = c == csv->target ? y : c == csv->noise ? noise : x + n * k++;
+    for (size_t c = 0, k = 0; c < csv->columns; c++) {
+        const size_t t = target_at(csv, c);
+        to[c] = t < q ? y + n * t : c == csv->noise ? noise : x + n * k++;
+    }
     KR_TRY(read_rows(ctx, csv, &reader, options->drop_missing, to, &kept));
     for (size_t k = 1; k < d && kept < n; k++)
         memmove(x + k * kept, x + k * n, kept * sizeof *x);
+    for (size_t t = 1; t < q && kept < n; t++)
+        memmove(y + t * kept, y + t * n, kept * sizeof *y);
     *out = (struct kr_dataset){.n = kept, .d = d, .x = x, .y = y, .noise_variance = noise};
     if (dropped)
         *dropped = n - kept;

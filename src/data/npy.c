@@ -75,7 +75,8 @@ static kr_status save_array(struct kr_ctx *ctx, int directory, const char *name,
 static kr_status save_arrays(struct kr_ctx *ctx, int directory, const struct kr_dataset *data)
 {
     KR_TRY(save_array(ctx, directory, "x.npy", data->d, data->n, data->x));
-    KR_TRY(save_array(ctx, directory, "y.npy", 0, data->n, data->y));
+    const size_t targets = kr_dataset_targets(data);
+    KR_TRY(save_array(ctx, directory, "y.npy", targets > 1 ? targets : 0, data->n, data->y));
     if (data->noise_variance)
         KR_TRY(save_array(ctx, directory, "noise.npy", 0, data->n, data->noise_variance));
     if (fsync(directory))
@@ -167,8 +168,9 @@ static int parse_shape(const char *text, size_t shape[2])
     return 0;
 }
 
-/* What is wrong with a mapped file, or NULL. Its header must be, byte for byte, the one that save writes. */
-static const char *parse_file(const char *file, size_t size, int dimensions, size_t shape[2],
+/* What is wrong with a mapped file, or NULL. Its header must be, byte for byte, the one that save writes.
+ * least, most: dimensions. shape: rows (1 where there are none) and columns. */
+static const char *parse_file(const char *file, size_t size, int least, int most, size_t shape[2],
                               const double **data)
 {
     char header[HEADER_MOST + 1], expected[HEADER_MOST];
@@ -180,13 +182,16 @@ static const char *parse_file(const char *file, size_t size, int dimensions, siz
     memcpy(header, file, length);
     header[length] = '\0';
     const char *at = strstr(header + PREFIX, SHAPE);
-    if (!at || parse_shape(at + strlen(SHAPE), shape) != dimensions)
+    const int found = at ? parse_shape(at + strlen(SHAPE), shape) : 0;
+    if (found < least || found > most)
         return "it has a wrong number of dimensions";
-    if (make_header(expected, dimensions == 2 ? shape[0] : 0, shape[dimensions - 1]) != length ||
+    if (make_header(expected, found == 2 ? shape[0] : 0, shape[found - 1]) != length ||
         memcmp(expected, file, length) != 0)
         return "its header does not say little-endian doubles in C order";
-    if (dimensions == 1)
-        shape[1] = 1;
+    if (found == 1) {
+        shape[1] = shape[0];
+        shape[0] = 1;
+    }
     if (__builtin_mul_overflow(shape[0], shape[1], &count) || count == 0 ||
         count > SIZE_MAX / sizeof(double) || count * sizeof(double) != size - length)
         return "its size does not match its shape";
@@ -203,9 +208,9 @@ static kr_status map_files(struct kr_ctx *ctx, int directory, struct mapping *ma
         KR_TRY(map_file(ctx, directory, names[i], i == 2, &mapping->files[i].at, &mapping->files[i].size));
         if (!mapping->files[i].at)
             continue;
-        const char *wrong =
-            parse_file(mapping->files[i].at, mapping->files[i].size, i == 0 ? 2 : 1, shape[i], &data[i]);
-        if (!wrong && i > 0 && shape[i][0] != shape[0][1])
+        const char *wrong = parse_file(mapping->files[i].at, mapping->files[i].size, i == 0 ? 2 : 1,
+                                       i < 2 ? 2 : 1, shape[i], &data[i]);
+        if (!wrong && i > 0 && shape[i][1] != shape[0][1])
             wrong = "it has not as many rows as x.npy";
         if (wrong)
             return kr_fail(ctx, KR_INTERNAL, "", "the data file %s is damaged: %s", names[i], wrong);
@@ -214,6 +219,7 @@ static kr_status map_files(struct kr_ctx *ctx, int directory, struct mapping *ma
     out->n = shape[0][1];
     out->x = data[0];
     out->y = data[1];
+    out->targets = shape[1][0];
     out->noise_variance = data[2];
     return KR_OK;
 }

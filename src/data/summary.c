@@ -1,6 +1,7 @@
 /*
  * What an upload should tell its owner: moments of each column and, in words, what will make tuning hard.
- * Cost: a few passes over the n (d + 1) numbers.
+ * Cost: a few passes over the n (d + q) numbers of d features and q
+ * targets.
  */
 #include "kriged/data.h"
 
@@ -34,9 +35,16 @@ static void warn(struct warnings *warnings, const char *text)
         warnings->unsaid++;
 }
 
+static const char *name_target(struct kr_ctx *ctx, const struct kr_dataset *data, size_t t)
+{
+    return kr_dataset_targets(data) == 1
+               ? "the target"
+               : kr_printf(ctx, "target \"%s\"", data->target_names ? data->target_names[t] : "");
+}
+
 static const double *column(const struct kr_dataset *data, size_t k)
 {
-    return k < data->d ? data->x + k * data->n : data->y;
+    return k < data->d ? data->x + k * data->n : data->y + (k - data->d) * data->n;
 }
 
 static void warn_scale(struct kr_ctx *ctx, const struct kr_column *c, const char *who,
@@ -69,8 +77,9 @@ static kr_status warn_identical(struct kr_ctx *ctx, const struct kr_dataset *dat
                                 const struct kr_column *columns, struct warnings *warnings)
 {
     uint64_t *hash;
-    KR_ALLOC(ctx, hash, data->d + 1);
-    for (size_t k = 0; k <= data->d; k++) {
+    const size_t count = data->d + kr_dataset_targets(data);
+    KR_ALLOC(ctx, hash, count);
+    for (size_t k = 0; k < count; k++) {
         if (columns[k].min == columns[k].max)
             continue;
         for (size_t i = 0; i < data->n; i++)
@@ -78,11 +87,13 @@ static kr_status warn_identical(struct kr_ctx *ctx, const struct kr_dataset *dat
         for (size_t j = 0; j < k; j++) {
             if (hash[j] != hash[k] || !same_column(data->n, column(data, j), column(data, k)))
                 continue;
-            if (k < data->d)
-                warn(warnings, kr_printf(ctx, "features \"%s\" and \"%s\" are identical", columns[j].name,
-                                         columns[k].name));
+            if (k < data->d || j >= data->d)
+                warn(warnings,
+                     kr_printf(ctx, "%s \"%s\" and \"%s\" are identical",
+                               k < data->d ? "features" : "targets", columns[j].name, columns[k].name));
             else
-                warn(warnings, kr_printf(ctx, "feature \"%s\" is identical to the target", columns[j].name));
+                warn(warnings, kr_printf(ctx, "feature \"%s\" is identical to %s", columns[j].name,
+                                         name_target(ctx, data, k - data->d)));
             break;
         }
     }
@@ -109,17 +120,19 @@ kr_status kr_dataset_summary(struct kr_ctx *ctx, const struct kr_dataset *data, 
     struct kr_column *columns;
     struct warnings warnings = {&out->warnings, 0, false};
     *out = (struct kr_summary){0};
-    KR_ALLOC(ctx, columns, data->d + 1);
+    const size_t count = data->d + kr_dataset_targets(data);
+    KR_ALLOC(ctx, columns, count);
     KR_ALLOC(ctx, out->warnings.items, MOST_WARNINGS + 1);
-    out->columns = (struct kr_list){data->d + 1, columns};
+    out->columns = (struct kr_list){count, columns};
     KR_TRY(warn_repeats(ctx, data, &warnings));
-    for (size_t k = 0; k <= data->d; k++) {
+    for (size_t k = 0; k < count; k++) {
         KR_TRY(kr_poll(ctx));
         struct kr_moments m = kr_moments(data->n, NULL, column(data, k));
-        const char *name = k < data->d ? data->feature_names[k] : data->target_name;
+        const char *name = k < data->d ? data->feature_names[k] : kr_dataset_target(ctx, data, k - data->d);
         columns[k] = (struct kr_column){name, m.min, m.max, m.mean, m.sd};
-        const char *who = k < data->d ? kr_printf(ctx, "feature \"%s\"", name) : "the target";
-        if (!who)
+        const char *who =
+            k < data->d ? kr_printf(ctx, "feature \"%s\"", name) : name_target(ctx, data, k - data->d);
+        if (!name || !who)
             return ctx->error.status;
         warn_scale(ctx, &columns[k], who, &warnings);
     }

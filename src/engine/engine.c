@@ -18,7 +18,8 @@ static const char *text_of(const json_t *object, const char *name)
 static kr_status open_source(struct kr_ctx *ctx, const json_t *dataset, struct kr_source *out)
 {
     const json_t *meta = json_object_get(dataset, "meta"), *names = json_object_get(meta, "feature_names");
-    const char **features;
+    const json_t *targets = json_object_get(meta, "target_names");
+    const char **features, **several;
     KR_TRY(kr_dataset_map(ctx, text_of(dataset, "directory"), &out->data));
     out->name = text_of(dataset, "name");
     out->sha256 = text_of(meta, "sha256");
@@ -30,6 +31,15 @@ static kr_status open_source(struct kr_ctx *ctx, const json_t *dataset, struct k
         features[k] = json_string_value(json_array_get(names, k));
     out->data.feature_names = features;
     out->data.target_name = text_of(meta, "target_name");
+    if (out->data.targets == 1)
+        return KR_OK;
+    if (json_array_size(targets) != out->data.targets)
+        return kr_fail(ctx, KR_INTERNAL, "", "data set %.64s names %zu targets and has %zu", out->name,
+                       json_array_size(targets), out->data.targets);
+    KR_ALLOC(ctx, several, out->data.targets);
+    for (size_t t = 0; t < out->data.targets; t++)
+        several[t] = json_string_value(json_array_get(targets, t));
+    out->data.target_names = several;
     return KR_OK;
 }
 

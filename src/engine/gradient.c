@@ -51,7 +51,7 @@ static kr_status open_gradients(struct kr_ctx *ctx, const struct kr_gp *gp, cons
     if (targets->wanted[X])
         KR_ALLOC(ctx, out->x, rows * d);
     if (targets->wanted[Y])
-        KR_ALLOC(ctx, out->y, rows);
+        KR_ALLOC(ctx, out->y, rows * gp->targets);
     if (targets->wanted[NOISE])
         KR_ALLOC(ctx, out->noise, rows);
     if (targets->wanted[X_VALIDATION])
@@ -74,8 +74,8 @@ static kr_status report_gradients(struct kr_ctx *ctx, const struct kr_gp *gp,
                                   const struct kr_data_gradient *data, struct kr_gradients *out)
 {
     const size_t rows = gp->rows, d = gp->train.x.d;
-    *out = (struct kr_gradients){.y = {data->y ? rows : 0, data->y},
-                                 .noise_variance = {data->noise ? rows : 0, data->noise}};
+    *out = (struct kr_gradients){.noise_variance = {data->noise ? rows : 0, data->noise}};
+    KR_TRY(take_matrix(ctx, rows, gp->targets, data->y, &out->y));
     KR_TRY(take_matrix(ctx, rows, d, data->x, &out->x));
     return take_matrix(ctx, gp->validation.n, d, data->x_validation, &out->x_validation);
 }

@@ -20,8 +20,12 @@ static struct kr_points stored(const struct kr_posterior *posterior)
 static kr_status save_weights(struct kr_ctx *ctx, const struct kr_posterior *posterior, const char *directory)
 {
     const struct kr_points x = stored(posterior);
-    const struct kr_dataset data = {
-        .n = x.n, .d = x.d, .x = x.x, .y = posterior->alpha, .noise_variance = posterior->noise};
+    const struct kr_dataset data = {.n = x.n,
+                                    .d = x.d,
+                                    .x = x.x,
+                                    .y = posterior->alpha,
+                                    .targets = posterior->targets,
+                                    .noise_variance = posterior->noise};
     return kr_dataset_save(ctx, &data, directory);
 }
 
@@ -29,11 +33,12 @@ static kr_status weights_of(struct kr_ctx *ctx, const struct kr_posterior *poste
                             struct kr_model_weights **out)
 {
     const struct kr_points x = stored(posterior);
-    double *rows;
+    double *rows, *alpha;
     KR_ALLOC(ctx, *out, 1);
     KR_TRY(kr_transpose(ctx, x.d, x.n, x.x, &rows));
+    KR_TRY(kr_transpose(ctx, posterior->targets, x.n, posterior->alpha, &alpha));
     const struct kr_matrix matrix = {x.n, x.d, rows};
-    (*out)->alpha = (struct kr_reals){x.n, (double *)posterior->alpha};
+    (*out)->alpha = (struct kr_matrix){x.n, posterior->targets, alpha};
     *(posterior->space ? &(*out)->factor : &(*out)->x) = matrix;
     if (posterior->noise)
         (*out)->noise_variance = (struct kr_reals){x.n, (double *)posterior->noise};
@@ -75,12 +80,13 @@ kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double
                     source->sha256,
                     gp->fit.n,
                     {data->d, (const char **)data->feature_names},
-                    data->target_name},
+                    data->target_name,
+                    {gp->targets > 1 ? gp->targets : 0, (const char **)gp->target_names}},
         .parameters = result->parameters,
         .standardization = {{data->d, gp->scale.x_mean},
                             {data->d, gp->scale.x_sd},
-                            gp->scale.y_mean,
-                            gp->scale.y_sd},
+                            {gp->targets, gp->scale.y_means},
+                            {gp->targets, gp->scale.y_sds}},
         .loss = result->best_loss,
         .metrics = result->metrics,
         .solver = gp->spec->solver,
@@ -110,7 +116,8 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     p->kernel = kernel;
     p->mean = (const struct kr_mean_type *)document->mean.type;
     p->mean_first = parameters.count;
-    p->targets = 1;
+    KR_TRY(kr_model_check_targets(ctx, document));
+    p->targets = document->standardization.y_mean.count;
     KR_TRY(p->mean->build(ctx, document->mean.options, model->d, p->targets, "/mean", "mean", &parameters));
     p->mean_count = (parameters.count - p->mean_first) / p->targets;
     p->noise_index = parameters.count;
@@ -130,7 +137,7 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     for (size_t i = 0; i < parameters.count; i++)
         theta[i] = parameters.items[i].spec.value;
     p->theta = theta;
-    return kr_model_check(ctx, document, &parameters, theta);
+    return kr_model_check(ctx, document, &parameters, p);
 }
 
 /* The inputs, or the factor of an approximation. */
@@ -145,11 +152,12 @@ static kr_status take_weights(struct kr_ctx *ctx, const struct kr_model_document
 {
     const struct kr_model_weights *weights = document->weights;
     const struct kr_matrix *matrix = p->space ? &weights->factor : &weights->x;
-    double *x;
-    KR_TRY(kr_model_check_weights(ctx, document, weights, p->space));
+    double *x, *alpha;
+    KR_TRY(kr_model_check_weights(ctx, document, weights, p));
     KR_TRY(kr_transpose(ctx, matrix->rows, matrix->cols, matrix->items, &x));
     take(p, (struct kr_points){matrix->rows, matrix->cols, matrix->rows, x});
-    p->alpha = weights->alpha.items;
+    KR_TRY(kr_transpose(ctx, weights->alpha.rows, weights->alpha.cols, weights->alpha.items, &alpha));
+    p->alpha = alpha;
     p->noise = weights->noise_variance.count ? weights->noise_variance.items : NULL;
     return KR_OK;
 }
@@ -165,18 +173,22 @@ static kr_status map_weights(struct kr_ctx *ctx, const char *directory, struct k
     take(&model->posterior, (struct kr_points){data->n, data->d, data->n, data->x});
     model->posterior.alpha = data->y;
     model->posterior.noise = data->noise_variance;
-    if (columns == wanted && (!space || data->n == wanted))
+    const size_t targets = data->targets;
+    if (columns == wanted && targets == model->posterior.targets && (!space || data->n == wanted))
         return KR_OK;
     kr_dataset_unmap(data);
-    return kr_fail(ctx, KR_INTERNAL, "", "the weights have %zu columns, the model %zu features", columns,
-                   wanted);
+    return kr_fail(ctx, KR_INTERNAL, "",
+                   "the weights have %zu columns and are of %zu targets, the model has %zu features and %zu "
+                   "targets",
+                   columns, targets, wanted, model->posterior.targets);
 }
 
 struct kr_transform kr_model_transform(const struct kr_model_document *document)
 {
     const struct kr_variant *transform = &document->target_transform;
     return (struct kr_transform){(const struct kr_transform_type *)transform->type, transform->options,
-                                 document->standardization.y_mean, document->standardization.y_sd, 1};
+                                 document->standardization.y_mean.items[0],
+                                 document->standardization.y_sd.items[0], 1};
 }
 
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *directory, struct kr_model *out)
@@ -189,6 +201,30 @@ kr_status kr_model_open(struct kr_ctx *ctx, const json_t *json, const char *dire
     KR_TRY(document->weights ? take_weights(ctx, document, &out->posterior)
                              : map_weights(ctx, directory, out));
     out->posterior.solver = &document->solver;
+    return KR_OK;
+}
+
+kr_status kr_model_target(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_feature *target,
+                          struct kr_model *out)
+{
+    const struct kr_model_source *source = &model->document.dataset;
+    const struct kr_texts *names = &source->target_names;
+    const size_t q = model->posterior.targets;
+    size_t t = 0;
+    if (target->name)
+        while (t < q && strcmp(q > 1 ? names->items[t] : source->target_name, target->name) != 0)
+            t++;
+    else
+        t = target->index;
+    if (t >= q)
+        return kr_fail(
+            ctx, KR_INVALID, "/target", "must be one of the model's %zu targets, by name or index, got %s", q,
+            target->name ? kr_printf(ctx, "\"%.64s\"", target->name) : kr_printf(ctx, "%zu", target->index));
+    *out = *model;
+    out->posterior = kr_posterior_target(&model->posterior, t);
+    out->document.standardization.y_mean =
+        (struct kr_reals){1, model->document.standardization.y_mean.items + t};
+    out->document.standardization.y_sd = (struct kr_reals){1, model->document.standardization.y_sd.items + t};
     return KR_OK;
 }
 

@@ -16,21 +16,24 @@ enum { KR_MODEL_VERSION = 1 };
     F(S, TEXT, sha256, _, NULL, 0, 0, KR_NULL, "of the bytes uploaded")                                      \
     F(S, INT, rows, _, "0", 0, 1e15, 0, "rows that the model conditions on: all but the test rows")          \
     F(S, TEXTS, feature_names, _, NULL, 0, 0, KR_REQUIRED, "features, in the order of points to predict at") \
-    F(S, TEXT, target_name, _, "y", 0, 0, 0, "target")
+    F(S, TEXT, target_name, _, "y", 0, 0, 0, "target, of several the first")                                 \
+    F(S, TEXTS, target_names, _, NULL, 0, 0, KR_OMIT, "of several targets")
 KR_DECLARE(kr_model_source, KR_MODEL_SOURCE_FIELDS);
 
 #define KR_STANDARDISATION_FIELDS(F, S)                                                                      \
     F(S, REALS, x_mean, _, NULL, -1e308, 1e308, KR_REQUIRED, "subtracted from each feature")                 \
     F(S, REALS, x_sd, _, NULL, 0, 1e308, KR_REQUIRED | KR_OPEN_MIN, "then divides it")                       \
-    F(S, REAL, y_mean, _, NULL, -1e308, 1e308, KR_REQUIRED, "subtracted from the (transformed) target")      \
-    F(S, REAL, y_sd, _, NULL, 0, 1e308, KR_REQUIRED | KR_OPEN_MIN, "then divides it")
+    F(S, SCALARS, y_mean, _, NULL, -1e308, 1e308, KR_REQUIRED,                                               \
+      "subtracted from the (transformed) target, each of several")                                           \
+    F(S, SCALARS, y_sd, _, NULL, 0, 1e308, KR_REQUIRED | KR_OPEN_MIN, "then divides it")
 KR_DECLARE(kr_model_standardisation, KR_STANDARDISATION_FIELDS);
 
 #define KR_MODEL_WEIGHTS_FIELDS(F, S)                                                                        \
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_OMIT,                                                         \
       "inputs, standardised, a row each; absent with an approximation")                                      \
-    F(S, REALS, alpha, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                  \
-      "(K + noise)^-1 (y - mean), standardised units; of an approximation the weights of its features")      \
+    F(S, VECTORS, alpha, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                \
+      "(K + noise)^-1 (y - mean), standardised units; of an approximation the weights of its features; of "  \
+      "several targets a row of them each")                                                                  \
     F(S, MATRIX, factor, _, NULL, -1e308, 1e308, KR_OMIT,                                                    \
       "of an approximation: lower Cholesky factor of the inverse covariance of these weights, a row each")   \
     F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT, "known noise variances, standardised units")
@@ -74,15 +77,22 @@ struct kr_model {
 kr_status kr_model_open(struct kr_ctx *ctx, const json_t *document, const char *directory,
                         struct kr_model *out) KR_MUST_CHECK;
 
-/* From what the posterior predicts to the target's units. */
+/* From what the posterior predicts to the units of the target, of several the first. */
 struct kr_transform kr_model_transform(const struct kr_model_document *document);
+
+/* The model of one target, of those that it has; borrows from it. INVALID at /target for none of them. */
+kr_status kr_model_target(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_feature *target,
+                          struct kr_model *out) KR_MUST_CHECK;
 
 /* What members of a document owe each other; INVALID with the pointer of the one that does not fit. */
 kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,
-                         const struct kr_parameters *parameters, const double *theta) KR_MUST_CHECK;
+                         const struct kr_parameters *parameters,
+                         const struct kr_posterior *posterior) KR_MUST_CHECK;
+/* How many targets, by the members that say it. */
+kr_status kr_model_check_targets(struct kr_ctx *ctx, const struct kr_model_document *document) KR_MUST_CHECK;
 kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
                                  const struct kr_model_weights *weights,
-                                 const struct kr_weight_space *space) KR_MUST_CHECK;
+                                 const struct kr_posterior *posterior) KR_MUST_CHECK;
 
 /* Of an effective request its "model", with the inducing inputs of the gp, where it has some, as members. */
 json_t *kr_model_with_inputs(const json_t *request, const struct kr_gp *gp);

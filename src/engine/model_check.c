@@ -13,14 +13,21 @@ static kr_status refuse(struct kr_ctx *ctx, const char *place, size_t index, con
     return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%zu", place, index), "%s", why);
 }
 
-static kr_status check_source(struct kr_ctx *ctx, const struct kr_model_source *source)
+static kr_status check_names(struct kr_ctx *ctx, const char *place, const struct kr_texts *names,
+                             const char *what)
 {
-    const struct kr_texts *names = &source->feature_names;
     for (size_t k = 0; k < names->count; k++)
         for (size_t j = 0; j <= k; j++)
             if (j == k ? !names->items[k][0] : strcmp(names->items[j], names->items[k]) == 0)
-                return refuse(ctx, "/dataset/feature_names", k,
-                              j == k ? "must not be empty" : "is the name of another feature already");
+                return refuse(ctx, place, k,
+                              j == k ? "must not be empty"
+                                     : kr_printf(ctx, "is the name of another %s already", what));
+    return KR_OK;
+}
+
+static kr_status check_source(struct kr_ctx *ctx, const struct kr_model_source *source)
+{
+    KR_TRY(check_names(ctx, "/dataset/feature_names", &source->feature_names, "feature"));
     if (source->sha256 && (strlen(source->sha256) != 64 || strspn(source->sha256, "0123456789abcdef") != 64))
         return kr_fail(ctx, KR_INVALID, "/dataset/sha256",
                        "must be 64 hexadecimal digits, or null, got \"%.80s\"", source->sha256);
@@ -48,11 +55,27 @@ static kr_status check_scale(struct kr_ctx *ctx, const struct kr_model_document 
         if (scale->x_sd.items[k] != 1)
             return refuse(ctx, "/standardization/x_sd", k, "must be 1 where standardize.x is false");
     }
-    if (!document->standardize.y && scale->y_mean != 0)
-        return kr_fail(ctx, KR_INVALID, "/standardization/y_mean", "must be 0 where standardize.y is false");
-    if (!document->standardize.y && scale->y_sd != 1)
-        return kr_fail(ctx, KR_INVALID, "/standardization/y_sd", "must be 1 where standardize.y is false");
+    for (size_t t = 0; t < scale->y_mean.count && !document->standardize.y; t++) {
+        if (scale->y_mean.items[t] != 0)
+            return kr_fail(ctx, KR_INVALID, "/standardization/y_mean",
+                           "must be 0 where standardize.y is false");
+        if (scale->y_sd.items[t] != 1)
+            return kr_fail(ctx, KR_INVALID, "/standardization/y_sd",
+                           "must be 1 where standardize.y is false");
+    }
     return KR_OK;
+}
+
+kr_status kr_model_check_targets(struct kr_ctx *ctx, const struct kr_model_document *document)
+{
+    const struct kr_texts *names = &document->dataset.target_names;
+    const size_t q = document->standardization.y_mean.count;
+    if (q == 0)
+        return kr_fail(ctx, KR_INVALID, "/standardization/y_mean", "must have an entry for each target");
+    KR_TRY(check_count(ctx, "/standardization/y_sd", document->standardization.y_sd.count, q, "targets"));
+    if (q > 1 || names->count)
+        KR_TRY(check_count(ctx, "/dataset/target_names", names->count, q, "targets"));
+    return check_names(ctx, "/dataset/target_names", names, "target");
 }
 
 static kr_status check_data_value(struct kr_ctx *ctx, const struct kr_gp *gp, size_t p,
@@ -93,7 +116,7 @@ static kr_status check_parameters(struct kr_ctx *ctx, const struct kr_list *list
 }
 
 kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,
-                         const struct kr_parameters *parameters, const double *theta)
+                         const struct kr_parameters *parameters, const struct kr_posterior *posterior)
 {
     if (strcmp(document->format, KR_MODEL_FORMAT) != 0)
         return kr_fail(ctx, KR_INVALID, "/format", "must be \"" KR_MODEL_FORMAT "\", got \"%.40s\"",
@@ -104,8 +127,13 @@ kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *doc
         return kr_fail(ctx, KR_INVALID, "/request", "must be an object");
     const struct kr_model_standardisation *scale = &document->standardization;
     const struct kr_gp gp = {.parameters = *parameters,
-                             .scale = {scale->x_mean.items, scale->x_sd.items, scale->y_mean, scale->y_sd}};
-    return check_parameters(ctx, &document->parameters, &gp, theta);
+                             .targets = posterior->targets,
+                             .mean_first = posterior->mean_first,
+                             .mean_count = posterior->mean_count,
+                             .noise_index = posterior->noise_index,
+                             .scale = {scale->x_mean.items, scale->x_sd.items, scale->y_mean.items[0],
+                                       scale->y_sd.items[0], scale->y_mean.items, scale->y_sd.items}};
+    return check_parameters(ctx, &document->parameters, &gp, posterior->theta);
 }
 
 static kr_status check_factor(struct kr_ctx *ctx, const struct kr_model_weights *weights, size_t p)
@@ -115,7 +143,7 @@ static kr_status check_factor(struct kr_ctx *ctx, const struct kr_model_weights 
         return kr_fail(ctx, KR_INVALID, "/weights/x", "must not be given with an approximation");
     if (weights->noise_variance.count)
         return kr_fail(ctx, KR_INVALID, "/weights/noise_variance", "must not be given with an approximation");
-    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.count, p, "features of the approximation"));
+    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.rows, p, "features of the approximation"));
     if (factor->rows != p || factor->cols != p)
         return kr_fail(
             ctx, KR_INVALID, "/weights/factor",
@@ -128,10 +156,13 @@ static kr_status check_factor(struct kr_ctx *ctx, const struct kr_model_weights 
 }
 
 kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_document *document,
-                                 const struct kr_model_weights *weights, const struct kr_weight_space *space)
+                                 const struct kr_model_weights *weights, const struct kr_posterior *posterior)
 {
-    if (space)
-        return check_factor(ctx, weights, space->map.p);
+    if (weights->alpha.rows && weights->alpha.cols != posterior->targets)
+        return kr_fail(ctx, KR_INVALID, "/weights/alpha", "must have %zu columns, one a target, got %zu",
+                       posterior->targets, weights->alpha.cols);
+    if (posterior->space)
+        return check_factor(ctx, weights, posterior->space->map.p);
     const struct kr_transform transform = kr_model_transform(document);
     if (!weights->x.rows)
         return kr_fail(ctx, KR_INVALID, "/weights/x", "is required");
@@ -143,7 +174,7 @@ kr_status kr_model_check_weights(struct kr_ctx *ctx, const struct kr_model_docum
                        "must not be given with a target transform");
     if (weights->x.cols != d)
         return kr_fail(ctx, KR_INVALID, "/weights/x", "must have %zu columns, got %zu", d, weights->x.cols);
-    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.count, n, "inputs"));
+    KR_TRY(check_count(ctx, "/weights/alpha", weights->alpha.rows, n, "inputs"));
     if (weights->noise_variance.count)
         KR_TRY(check_count(ctx, "/weights/noise_variance", weights->noise_variance.count, n, "inputs"));
     if (document->dataset.rows != n)

@@ -1,6 +1,7 @@
 /* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
 #include "engine/predict.h"
 #include "engine/model.h"
+#include "engine/predict_targets.h"
 #include "engine/samples.h"
 #include "wire/wire.h"
 
@@ -65,8 +66,8 @@ static kr_status predict_mean(struct kr_ctx *ctx, struct predicting *w)
     KR_ALLOC(ctx, mean, n);
     KR_TRY(kr_posterior_predict(ctx, &w->model->posterior, &w->x, NULL, false, mean, NULL, &w->report));
     for (size_t i = 0; i < n; i++)
-        mean[i] = scale->y_mean + scale->y_sd * mean[i];
-    w->reply.mean = (struct kr_reals){n, mean};
+        mean[i] = scale->y_mean.items[0] + scale->y_sd.items[0] * mean[i];
+    w->reply.mean = (struct kr_matrix){n, 1, mean};
     return check_finite(ctx, n, 1, mean, "prediction");
 }
 
@@ -97,7 +98,7 @@ static kr_status sample_exactly(struct kr_ctx *ctx, struct predicting *w, double
 
 static kr_status use_covariance(struct kr_ctx *ctx, struct predicting *w, double *covariance)
 {
-    const double y_sd = w->model->document.standardization.y_sd;
+    const double y_sd = w->model->document.standardization.y_sd.items[0];
     const size_t n = w->x.n;
     for (size_t e = 0; e < n * n; e++)
         covariance[e] *= y_sd * y_sd;
@@ -117,7 +118,7 @@ static kr_status use_covariance(struct kr_ctx *ctx, struct predicting *w, double
 static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
 {
     const struct kr_predict_request *request = w->request;
-    const double y_sd = w->model->document.standardization.y_sd;
+    const double y_sd = w->model->document.standardization.y_sd.items[0];
     const size_t n = w->x.n;
     double *variance, *covariance = NULL;
     KR_ALLOC(ctx, variance, n);
@@ -131,7 +132,7 @@ static kr_status predict_variance(struct kr_ctx *ctx, struct predicting *w)
     KR_TRY(check_finite(ctx, n, 1, variance, "variance"));
     w->variance = variance;
     if (request->variance)
-        w->reply.variance = (struct kr_reals){n, variance};
+        w->reply.variance = (struct kr_matrix){n, 1, variance};
     if (request->quantiles.count)
         KR_TRY(quantiles(ctx, &request->quantiles, n, w->reply.mean.items, variance, &w->reply.quantiles));
     return covariance ? use_covariance(ctx, w, covariance) : KR_OK;
@@ -148,7 +149,7 @@ static kr_status sample_paths(struct kr_ctx *ctx, struct predicting *w)
                               wanted->features, wanted->count, wanted->seed, out, &w->report));
     KR_TRY(kr_require_converged(ctx, w->model->posterior.solver, &w->report));
     for (size_t e = 0; e < wanted->count * k; e++)
-        out[e] = scale->y_mean + scale->y_sd * out[e];
+        out[e] = scale->y_mean.items[0] + scale->y_sd.items[0] * out[e];
     w->reply.samples = (struct kr_matrix){wanted->count, k, out};
     for (size_t s = 0; s < wanted->count; s++)
         KR_TRY(check_finite(ctx, k, 1, out + s * k, "sample"));
@@ -165,7 +166,7 @@ static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
     KR_TRY(kr_posterior_gradient(ctx, &w->model->posterior, &w->x, by_feature));
     for (size_t k = 0; k < d; k++)
         for (size_t i = 0; i < n; i++)
-            by_feature[k * n + i] *= scale->y_sd / scale->x_sd.items[k];
+            by_feature[k * n + i] *= scale->y_sd.items[0] / scale->x_sd.items[k];
     KR_TRY(kr_transpose(ctx, d, n, by_feature, &rows));
     w->reply.gradient = (struct kr_matrix){n, d, rows};
     return check_finite(ctx, n * d, d, rows, "gradient");
@@ -179,11 +180,11 @@ static kr_status transform(struct kr_ctx *ctx, struct predicting *w)
                                    document->target_transform.options, 0, 1, 1};
     struct kr_predict_reply *reply = &w->reply;
     const size_t n = w->x.n;
-    if (reply->variance.count)
+    if (reply->variance.rows)
         KR_ALLOC(ctx, reply->variance.items, n);
     kr_predict_transform(&t, n, w->variance, reply);
     KR_TRY(check_finite(ctx, n, 1, reply->mean.items, "prediction"));
-    KR_TRY(check_finite(ctx, reply->variance.count, 1, reply->variance.items, "variance"));
+    KR_TRY(check_finite(ctx, reply->variance.rows, 1, reply->variance.items, "variance"));
     KR_TRY(check_finite(ctx, reply->covariance.rows * n, n, reply->covariance.items, "covariance"));
     KR_TRY(check_finite(ctx, reply->quantiles.rows * reply->quantiles.cols, reply->quantiles.cols,
                         reply->quantiles.items, "quantile"));
@@ -201,10 +202,27 @@ static kr_status choose_method(struct kr_ctx *ctx, struct predicting *w)
     return KR_OK;
 }
 
+static kr_status write(struct kr_ctx *ctx, const struct kr_predict_reply *reply, json_t **out)
+{
+    *out = kr_wire_write(&kr_predict_reply_schema, reply);
+    return *out ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the reply");
+}
+
+static kr_status predict_targets(struct kr_ctx *ctx, struct predicting *w, json_t **reply)
+{
+    KR_TRY(kr_predict_targets(ctx, w->request, w->model, &w->x, &w->reply, &w->report));
+    return write(ctx, &w->reply, reply);
+}
+
 static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *request,
                          const struct kr_model *model, json_t **reply)
 {
     struct predicting w = {.request = request, .model = model, .reply.samples_jitter = NAN};
+    struct kr_model one;
+    if (request->target.count) {
+        KR_TRY(kr_model_target(ctx, model, request->target.items, &one));
+        w.model = model = &one;
+    }
     const struct kr_transform t = kr_model_transform(&model->document);
     const bool transforms = kr_transforms(&t);
     if (request->gradient && transforms)
@@ -213,6 +231,8 @@ static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *re
                        "there, and of that there is no derivative");
     KR_TRY(check_size(ctx, request));
     KR_TRY(standardise(ctx, model, &request->x, &w.x));
+    if (model->posterior.targets > 1)
+        return predict_targets(ctx, &w, reply);
     KR_TRY(choose_method(ctx, &w));
     KR_TRY(predict_mean(ctx, &w));
     if (request->variance || request->quantiles.count || request->covariance ||
@@ -224,8 +244,7 @@ static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *re
         KR_TRY(predict_gradient(ctx, &w));
     if (transforms)
         KR_TRY(transform(ctx, &w));
-    *reply = kr_wire_write(&kr_predict_reply_schema, &w.reply);
-    return *reply ? KR_OK : kr_fail(ctx, KR_MEMORY_LIMIT, "", "no memory for the reply");
+    return write(ctx, &w.reply, reply);
 }
 
 kr_status kr_engine_predict(struct kr_ctx *ctx, json_t *request, const json_t *document,

@@ -17,7 +17,7 @@ void kr_predict_transform(const struct kr_transform *t, size_t n, const double *
         const double means[2] = {mean[e / n], mean[e % n]}, variances[2] = {variance[e / n], variance[e % n]};
         C->items[e] = t->type->covariance(t->options, means, variances, C->items[e]);
     }
-    for (size_t i = 0; i < reply->variance.count; i++) {
+    for (size_t i = 0; i < reply->variance.rows; i++) {
         const double means[2] = {mean[i], mean[i]}, variances[2] = {variance[i], variance[i]};
         reply->variance.items[i] = t->type->covariance(t->options, means, variances, variance[i]);
     }

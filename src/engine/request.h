@@ -11,11 +11,13 @@
 /* A data set in a body: an upload, or inline in a gradient request. */
 #define KR_DATA_FIELDS(F, S)                                                                                 \
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED, "rows of features")                                 \
-    F(S, REALS, y, _, NULL, -1e308, 1e308, KR_REQUIRED, "targets, one a row")                                \
+    F(S, VECTORS, y, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                    \
+      "targets, one a row; or a row of several, which share the kernel and its noise")                       \
     F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT,                                                  \
-      "known noise variance of every row (target's units squared)")                                          \
+      "known noise variance of every row (target's units squared; of several targets that of each)")         \
     F(S, TEXTS, feature_names, _, NULL, 0, 0, KR_OMIT, "names of the features; default x1, x2, ..")          \
-    F(S, TEXT, target_name, _, NULL, 0, 0, KR_OMIT, "name of the target; default y")
+    F(S, TEXT, target_name, _, NULL, 0, 0, KR_OMIT, "name of the target; default y")                         \
+    F(S, TEXTS, target_names, _, NULL, 0, 0, KR_OMIT, "of several targets, instead; default y1, y2, ..")
 KR_DECLARE(kr_data, KR_DATA_FIELDS);
 
 extern const char *const kr_metrics_choice_names[]; /* auto, all */
@@ -44,7 +46,8 @@ KR_DECLARE(kr_gradient_request, KR_GRADIENT_REQUEST_FIELDS);
     F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_OMIT,                                                         \
       "one row a data row: the total derivative by its features; test rows have zeros, as have features "    \
       "that a kernel only compares (hamming)")                                                               \
-    F(S, REALS, y, _, NULL, -1e308, 1e308, KR_OMIT, "one a data row: by its target")                         \
+    F(S, VECTORS, y, _, NULL, -1e308, 1e308, KR_OMIT,                                                        \
+      "one a data row: by its target; a row of them where there are several")                                \
     F(S, MATRIX, x_validation, _, NULL, -1e308, 1e308, KR_OMIT,                                              \
       "one row a held-out point (data rows ascending; fold after fold; rows of the validation data set): "   \
       "its derivative as a held-out point alone")                                                            \
@@ -134,7 +137,10 @@ KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
     F(S, BOOL, gradient, _, "false", 0, 0, 0,                                                                \
       "differentiate the mean by the points; not of a transformed target")                                   \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
-      "of new observations; false: of the function without noise")
+      "of new observations; false: of the function without noise")                                           \
+    F(S, FEATURE, target, _, NULL, 0, 0, KR_OMIT,                                                            \
+      "of a model of several targets: predict this one alone, by name or index; covariance, samples and "    \
+      "gradient need it")
 KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 
 /* A covariance of so many points, or samples, are so many numbers at most. Solves of more than so many
@@ -142,11 +148,15 @@ KR_DECLARE(kr_predict_request, KR_PREDICT_REQUEST_FIELDS);
 enum { KR_MOST_COVARIANCE_POINTS = 2000, KR_MOST_REPLY_NUMBERS = 4000000, KR_MOST_SAMPLE_SOLVES = 10000000 };
 
 #define KR_PREDICT_REPLY_FIELDS(F, S)                                                                        \
-    F(S, REALS, mean, _, NULL, -1e308, 1e308, 0,                                                             \
-      "one a point (target's units); of a transformed target its mean, the median being the quantile 0.5")   \
-    F(S, REALS, variance, _, NULL, 0, 1e308, KR_OMIT, "one a point (target's units squared)")                \
+    F(S, VECTORS, mean, _, NULL, -1e308, 1e308, 0,                                                           \
+      "one a point (target's units), of several targets a row of them; of a transformed target its mean, "   \
+      "the "                                                                                                 \
+      "median being the quantile 0.5")                                                                       \
+    F(S, VECTORS, variance, _, NULL, 0, 1e308, KR_OMIT,                                                      \
+      "one a point (target's units squared); of several targets a row of them")                              \
     F(S, MATRIX, quantiles, _, NULL, -1e308, 1e308, KR_OMIT,                                                 \
-      "one row a point, one column a level asked for (target's units)")                                      \
+      "one row a point, one column a level asked for (target's units); of several targets all levels of "    \
+      "the first one, then of the next")                                                                     \
     F(S, MATRIX, covariance, _, NULL, -1e308, 1e308, KR_OMIT,                                                \
       "of every two points (target's units squared); observation noise is on its diagonal")                  \
     F(S, MATRIX, samples, _, NULL, -1e308, 1e308, KR_OMIT,                                                   \

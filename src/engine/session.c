@@ -22,34 +22,64 @@ static kr_status name_features(struct kr_ctx *ctx, const struct kr_data *in, con
     return KR_OK;
 }
 
-static kr_status one_a_row(struct kr_ctx *ctx, const struct kr_reals *values, size_t rows,
-                           const char *pointer, const char *name)
+/* Sets the names, and how many there are. */
+static kr_status name_targets(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer,
+                              struct kr_dataset *out)
 {
-    if (values->count == rows)
+    const size_t q = in->y.cols;
+    const struct kr_texts *given = &in->target_names;
+    const char **names, *at = kr_printf(ctx, "%s/target_names", pointer);
+    if (given->count && in->target_name)
+        return kr_fail(ctx, KR_INVALID, at, "must not stand beside target_name");
+    if (given->count && given->count != q)
+        return kr_fail(ctx, KR_INVALID, at, "must name each of %zu targets, got %zu", q, given->count);
+    if (q > 1 && in->target_name)
+        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/target_name", pointer),
+                       "names one target, and there are %zu: wanted target_names", q);
+    KR_ALLOC(ctx, names, q);
+    for (size_t t = 0; t < q; t++) {
+        names[t] = given->count ? given->items[t] : q > 1 ? kr_printf(ctx, "y%zu", t + 1) : "y";
+        if (!names[t])
+            return ctx->error.status;
+        for (size_t u = 0; u < t; u++)
+            if (strcmp(names[u], names[t]) == 0)
+                return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%zu", at, t),
+                               "\"%.64s\" is the name of target %zu already", names[t], u);
+    }
+    out->targets = q;
+    out->target_name = in->target_name ? in->target_name : names[0];
+    out->target_names = q > 1 ? names : NULL;
+    return KR_OK;
+}
+
+static kr_status one_a_row(struct kr_ctx *ctx, size_t count, size_t rows, const char *pointer,
+                           const char *name)
+{
+    if (count == rows)
         return KR_OK;
     return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "%s/%s", pointer, name),
-                   "must have one entry for each of %zu rows, got %zu", rows, values->count);
+                   "must have one entry for each of %zu rows, got %zu", rows, count);
 }
 
 kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer,
                        struct kr_dataset *out)
 {
     const char **names;
-    double *x;
-    KR_TRY(one_a_row(ctx, &in->y, in->x.rows, pointer, "y"));
+    double *x, *y;
+    KR_TRY(one_a_row(ctx, in->y.rows, in->x.rows, pointer, "y"));
     if (in->noise_variance.count)
-        KR_TRY(one_a_row(ctx, &in->noise_variance, in->x.rows, pointer, "noise_variance"));
+        KR_TRY(one_a_row(ctx, in->noise_variance.count, in->x.rows, pointer, "noise_variance"));
     KR_ALLOC(ctx, names, in->x.cols);
     KR_TRY(name_features(ctx, in, pointer, names));
     KR_TRY(kr_transpose(ctx, in->x.rows, in->x.cols, in->x.items, &x));
+    KR_TRY(kr_transpose(ctx, in->y.rows, in->y.cols, in->y.items, &y));
     *out = (struct kr_dataset){.n = in->x.rows,
                                .d = in->x.cols,
                                .x = x,
-                               .y = in->y.items,
+                               .y = y,
                                .noise_variance = in->noise_variance.count ? in->noise_variance.items : NULL,
-                               .feature_names = names,
-                               .target_name = in->target_name ? in->target_name : "y"};
-    return KR_OK;
+                               .feature_names = names};
+    return name_targets(ctx, in, pointer, out);
 }
 
 void kr_session_limits(struct kr_ctx *ctx, const struct kr_solver_options *solver)

@@ -117,6 +117,8 @@ void kr_predict_option(json_t *request, const char *name, const char *word)
                             : method ? "method"
                                      : name,
                             method ? json_string(word) : integer_of(word));
+    } else if (strcmp(name, "target") == 0) {
+        json_object_set_new(request, name, integer_of(word));
     } else {
         const bool yes = strcmp(word, "true") == 0, no = strcmp(word, "false") == 0;
         json_object_set_new(request, name, yes || no ? json_boolean(yes) : json_string(word));
@@ -148,20 +150,45 @@ static void add(struct table *table, const json_t *reply, const char *member, en
     }
 }
 
-char *kr_predict_csv(struct kr_ctx *ctx, const json_t *request, const json_t *reply, const json_t *features)
+/* "mean_<target>" and the like, of every target. */
+static void add_targets(struct table *table, const json_t *reply, const json_t *levels, const json_t *names)
 {
-    const json_t *levels = json_object_get(request, "quantiles");
-    const size_t points = json_array_size(json_object_get(reply, "mean")), d = json_array_size(features),
-                 q = json_array_size(levels), samples = json_array_size(json_object_get(reply, "samples")),
+    const size_t q = json_array_size(names);
+    add(table, reply, "mean", KR_CSV_BY_ROW, q, "mean_", names);
+    add(table, reply, "variance", KR_CSV_BY_ROW, q, "variance_", names);
+    const json_t *values = json_object_get(reply, "quantiles");
+    for (size_t i = 0, count = json_array_size(levels); values && i < q * count; i++) {
+        char *level = kr_json_dump(json_array_get(levels, i % count), false);
+        table->columns[table->count++] =
+            (struct kr_csv_column){kr_printf(table->ctx, "q%s_%s", level ? level : "",
+                                             json_string_value(json_array_get(names, i / count))),
+                                   values, KR_CSV_BY_ROW, i};
+        free(level);
+    }
+}
+
+char *kr_predict_csv(struct kr_ctx *ctx, const json_t *request, const json_t *reply, const json_t *model)
+{
+    const json_t *levels = json_object_get(request, "quantiles"), *source = json_object_get(model, "dataset"),
+                 *features = json_object_get(source, "feature_names"),
+                 *names = json_object_get(source, "target_names"), *mean = json_object_get(reply, "mean");
+    const bool several = json_is_array(json_array_get(mean, 0));
+    const size_t points = json_array_size(mean), d = json_array_size(features), q = json_array_size(levels),
+                 samples = json_array_size(json_object_get(reply, "samples")),
                  covariances = json_array_size(json_object_get(reply, "covariance"));
     struct table table = {.ctx = ctx};
     struct kr_mark mark = kr_mark(ctx);
-    table.columns = kr_alloc(ctx, 2 + q + covariances + samples + d, sizeof *table.columns);
+    const size_t targets = several ? json_array_size(names) : 1;
+    table.columns = kr_alloc(ctx, (2 + q) * targets + covariances + samples + d, sizeof *table.columns);
     if (!table.columns)
         return NULL;
-    add(&table, reply, "mean", KR_CSV_PLAIN, 1, "mean", NULL);
-    add(&table, reply, "variance", KR_CSV_PLAIN, 1, "variance", NULL);
-    add(&table, reply, "quantiles", KR_CSV_BY_ROW, q, "q", levels);
+    if (several) {
+        add_targets(&table, reply, levels, names);
+    } else {
+        add(&table, reply, "mean", KR_CSV_PLAIN, 1, "mean", NULL);
+        add(&table, reply, "variance", KR_CSV_PLAIN, 1, "variance", NULL);
+        add(&table, reply, "quantiles", KR_CSV_BY_ROW, q, "q", levels);
+    }
     add(&table, reply, "covariance", KR_CSV_BY_ROW, covariances, "covariance_", NULL);
     add(&table, reply, "samples", KR_CSV_BY_COLUMN, samples, "sample_", NULL);
     add(&table, reply, "gradient", KR_CSV_BY_ROW, d, "gradient_", features);

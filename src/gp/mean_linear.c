@@ -23,8 +23,9 @@ static kr_status add_slope(struct kr_ctx *ctx, const struct kr_param *slopes, si
     return kr_parameters_add(
         ctx, parameters,
         (struct kr_parameter){.name = kr_printf(ctx, "%s.coefficients[%zu]", path, t * d + k),
-                              .pointer = slopes->array ? kr_printf(ctx, "%s/coefficients/%zu", pointer, at)
-                                                       : kr_printf(ctx, "%s/coefficients", pointer),
+                              .pointer = slopes->array
+                                             ? kr_printf(ctx, "%s/coefficients/%zu", pointer, t * d + k)
+                                             : kr_printf(ctx, "%s/coefficients", pointer),
                               .unit = KR_UNIT_TARGET,
                               .spec = slopes->values[slopes->array ? at : 0]});
 }

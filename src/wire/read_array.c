@@ -136,10 +136,34 @@ static kr_status read_values(struct kr_ctx *ctx, const struct kr_field *field, j
     return KR_OK;
 }
 
+/* One column may come as plain numbers. */
+static kr_status read_vectors(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                              const struct wire_path *path, struct kr_matrix *out)
+{
+    struct kr_reals column;
+    if (json_is_array(json_array_get(json, 0)))
+        return read_matrix(ctx, field, json, path, out);
+    KR_TRY(read_reals(ctx, field, json, path, &column));
+    *out = (struct kr_matrix){column.count, 1, column.items};
+    return KR_OK;
+}
+
+static kr_status read_scalars(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
+                              const struct wire_path *path, struct kr_reals *out)
+{
+    if (json_is_array(json))
+        return read_reals(ctx, field, json, path, out);
+    out->count = 1;
+    KR_ALLOC(ctx, out->items, 1);
+    return wire_read_real(ctx, field, json, path, out->items);
+}
+
 kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,
                           const struct wire_path *path, void *out)
 {
     const bool object = field->kind == KR_KIND_MAP || field->kind == KR_KIND_VALUES;
+    if (field->kind == KR_KIND_SCALARS)
+        return read_scalars(ctx, field, json, path, out);
     if (object ? !json_is_object(json) : !json_is_array(json))
         return wire_refuse_type(ctx, path, object ? "an object" : "an array", json);
     switch (field->kind) {
@@ -151,6 +175,8 @@ kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json
         return read_reals(ctx, field, json, path, out);
     case KR_KIND_MATRIX:
         return read_matrix(ctx, field, json, path, out);
+    case KR_KIND_VECTORS:
+        return read_vectors(ctx, field, json, path, out);
     case KR_KIND_TEXTS:
         return read_texts(ctx, json, path, out);
     case KR_KIND_MAP:

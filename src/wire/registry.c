@@ -6,9 +6,13 @@
 
 /* In the order of enum kr_kind. */
 static const char *const kinds[] = {
-    "boolean", "integer", "seed",    "number",   "string",    "choice",   "choice",        "object",
-    "object",  "list",    "variant", "variants", "parameter", "features", "integers",      "numbers",
-    "matrix",  "strings", "map",     "values",   "feature",   "groups",   "integer lists", "json",
+    "boolean",         "integer",  "seed",          "number",
+    "string",          "choice",   "choice",        "object",
+    "object",          "list",     "variant",       "variants",
+    "parameter",       "features", "integers",      "numbers",
+    "matrix",          "strings",  "map",           "values",
+    "feature",         "groups",   "integer lists", "number or numbers",
+    "numbers or rows", "json",
 };
 
 const char *wire_kind_name(enum kr_kind kind)

@@ -211,6 +211,11 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
         return array_of(number(field, false), 0);
     case KR_KIND_MATRIX:
         return array_of(array_of(number(field, false), 1), 1);
+    case KR_KIND_SCALARS:
+        return json_pack("{s:[o, o]}", "anyOf", number(field, false), array_of(number(field, false), 0));
+    case KR_KIND_VECTORS:
+        return json_pack("{s:[o, o]}", "anyOf", array_of(number(field, false), 0),
+                         array_of(array_of(number(field, false), 1), 1));
     case KR_KIND_TEXTS:
         return array_of(type("string"), 0);
     case KR_KIND_MAP:
@@ -246,6 +251,7 @@ static bool may_be_null(const struct kr_field *field)
     case KR_KIND_FEATURE:
     case KR_KIND_GROUPS:
     case KR_KIND_MATRIX:
+    case KR_KIND_SCALARS:
         return true;
     default:
         return false;

@@ -133,6 +133,7 @@ static json_t *write_item(const struct kr_field *field, const void *at, size_t i
     case KR_KIND_INTS:
         return json_integer((json_int_t)((const struct kr_ints *)at)->items[i]);
     case KR_KIND_REALS:
+    case KR_KIND_SCALARS:
         return kr_json_real(((const struct kr_reals *)at)->items[i]);
     default:
         return wire_string(((const struct kr_texts *)at)->items[i]);
@@ -158,6 +159,13 @@ static json_t *write_matrix(const struct kr_matrix *matrix)
         done = json_array_append_new(array, write_array(&row, &reals, reals.count)) == 0;
     }
     return filled(array, done);
+}
+
+static json_t *write_vectors(const struct kr_matrix *matrix)
+{
+    static const struct kr_field plain = {.kind = KR_KIND_REALS};
+    const struct kr_reals column = {matrix->rows, matrix->items};
+    return matrix->cols > 1 ? write_matrix(matrix) : write_array(&plain, &column, column.count);
 }
 
 static json_t *write_map(const struct kr_map *map)
@@ -198,8 +206,10 @@ static size_t elements(const struct kr_field *field, const void *at)
     case KR_KIND_INTS:
         return ((const struct kr_ints *)at)->count;
     case KR_KIND_REALS:
+    case KR_KIND_SCALARS:
         return ((const struct kr_reals *)at)->count;
     case KR_KIND_MATRIX:
+    case KR_KIND_VECTORS:
         return ((const struct kr_matrix *)at)->rows;
     case KR_KIND_TEXTS:
         return ((const struct kr_texts *)at)->count;
@@ -247,6 +257,7 @@ static bool may_be_empty(const struct kr_field *field)
     case KR_KIND_INTS:
     case KR_KIND_INT_LISTS:
     case KR_KIND_REALS:
+    case KR_KIND_VECTORS:
     case KR_KIND_TEXTS:
     case KR_KIND_MAP:
     case KR_KIND_VALUES:
@@ -283,6 +294,12 @@ static json_t *write_value(const struct kr_field *field, const void *at)
         return kr_wire_write_variant(at);
     case KR_KIND_MATRIX:
         return write_matrix(at);
+    case KR_KIND_VECTORS:
+        return write_vectors(at);
+    case KR_KIND_SCALARS:
+        if (((const struct kr_reals *)at)->count == 1)
+            return kr_json_real(*((const struct kr_reals *)at)->items);
+        break;
     case KR_KIND_FEATURE:
         return write_feature(((const struct kr_features *)at)->items);
     case KR_KIND_GROUPS:

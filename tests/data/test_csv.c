@@ -205,8 +205,42 @@ START_TEST(bad_headers)
 }
 END_TEST
 
+START_TEST(several_targets)
+{
+    ck_assert_int_eq(READ("a,b,c,d\n1,2,3,4\n5,6,7,8\n", .target = "d,1"), KR_OK);
+    const double x[] = {1, 5, 3, 7}, y[] = {4, 8, 2, 6};
+    ck_assert_uint_eq(data.d, 2);
+    ck_assert_uint_eq(data.targets, 2);
+    ck_assert_mem_eq(data.x, x, sizeof x);
+    ck_assert_mem_eq(data.y, y, sizeof y);
+    ck_assert_str_eq(data.target_name, "d");
+    ck_assert_str_eq(data.target_names[0], "d");
+    ck_assert_str_eq(data.target_names[1], "b");
+    ck_assert_str_eq(data.feature_names[1], "c");
+    /* rows that are dropped leave no gap between targets */
+    ck_assert_int_eq(READ("1,2,3\n4,,6\n7,8,9\n", .target = "2,0", .drop_missing = true), KR_OK);
+    const double left[] = {3, 9, 1, 7};
+    ck_assert_uint_eq(data.n, 2);
+    ck_assert_mem_eq(data.y, left, sizeof left);
+    ck_assert_str_eq(data.target_names[1], "y2");
+    /* a name with a comma is a name */
+    ck_assert_int_eq(READ("\"a,b\",a,b\n1,2,3\n", .target = "a,b"), KR_OK);
+    ck_assert_uint_eq(data.targets, 1);
+    ck_assert_ptr_null(data.target_names);
+    ck_assert_double_eq(data.y[0], 1);
+}
+END_TEST
+
 START_TEST(bad_choices_of_columns)
 {
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "column 1 is target 0 already", .target = "b,1");
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "no column \"\"", .target = "b,");
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "no column \" c\"", .target = "b, c");
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "got no feature: every column", .target = "a,b,c");
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "got no feature: every column", .target = "a,b",
+          .noise_variance = "c");
+    FAILS("a,b,c\n1,2,3\n", KR_INVALID, "both the target and the noise variance", .target = "a,b",
+          .noise_variance = "b");
     FAILS("a,b\n1,2\n", KR_INVALID, "target: the header has no column \"z\"", .target = "z");
     FAILS("a,b\n1,2\n", KR_INVALID, "target: got column 2, wanted an index from 0 to 1", .target = "2");
     FAILS("a,b\n1,2\n", KR_INVALID, "noise_variance: the header has no column \"-1\"",
@@ -282,6 +316,6 @@ END_TEST
 
 SUITE("csv", a_plain_table, without_a_header, line_ends_blank_lines_quotes_and_a_mark,
       numbers_are_read_to_the_last_bit, target_and_noise_by_name_or_index, missing_cells,
-      bad_cells_name_line_and_column, bad_tables, one_column_of_points, headers_are_told, bad_headers,
-      bad_choices_of_columns, messages_are_printable, the_locale_does_not_matter, limits_are_kept,
-      damaged_text_is_survived)
+      bad_cells_name_line_and_column, bad_tables, one_column_of_points, several_targets, headers_are_told,
+      bad_headers, several_targets, bad_choices_of_columns, messages_are_printable,
+      the_locale_does_not_matter, limits_are_kept, damaged_text_is_survived)

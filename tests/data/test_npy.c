@@ -44,6 +44,7 @@ START_TEST(what_is_saved_is_mapped)
     ck_assert_int_eq(kr_dataset_map(&ctx, directory, &back), KR_OK);
     ck_assert_uint_eq(back.n, 3);
     ck_assert_uint_eq(back.d, 2);
+    ck_assert_uint_eq(back.targets, 1);
     ck_assert_mem_eq(back.x, x, sizeof x);
     ck_assert_mem_eq(back.y, y, sizeof y);
     ck_assert_mem_eq(back.noise_variance, noise, sizeof noise);
@@ -63,6 +64,24 @@ START_TEST(noise_is_optional)
     ck_assert_int_ne(access(path_of("noise.npy"), F_OK), 0);
     ck_assert_int_eq(kr_dataset_map(&ctx, directory, &back), KR_OK);
     ck_assert_ptr_null(back.noise_variance);
+    kr_dataset_unmap(&back);
+}
+END_TEST
+
+START_TEST(several_targets_have_rows_of_their_own)
+{
+    const double two[] = {1, 2, 3, 10, 20, 30};
+    struct kr_dataset several = sample, back = {0};
+    several.y = two;
+    several.targets = 2;
+    ck_assert_int_eq(kr_dataset_save(&ctx, &several, directory), KR_OK);
+    ck_assert_int_eq(kr_dataset_map(&ctx, directory, &back), KR_OK);
+    ck_assert_uint_eq(back.targets, 2);
+    ck_assert_uint_eq(back.n, 3);
+    ck_assert_mem_eq(back.y, two, sizeof two);
+    kr_dataset_unmap(&back);
+    ck_assert_int_eq(truncate(path_of("y.npy"), 128 + 24), 0);
+    ck_assert_int_eq(kr_dataset_map(&ctx, directory, &back), KR_INTERNAL);
     kr_dataset_unmap(&back);
 }
 END_TEST
@@ -156,6 +175,7 @@ Suite *suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, what_is_saved_is_mapped);
     tcase_add_test(tcase, noise_is_optional);
+    tcase_add_test(tcase, several_targets_have_rows_of_their_own);
     tcase_add_test(tcase, the_file_is_npy);
     tcase_add_test(tcase, nothing_is_overwritten);
     tcase_add_test(tcase, missing_files_are_storage_errors);

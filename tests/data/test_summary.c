@@ -54,6 +54,34 @@ START_TEST(good_data_give_no_warnings)
 }
 END_TEST
 
+START_TEST(every_target_is_a_column)
+{
+    struct kr_ctx ctx;
+    struct kr_summary summary;
+    const double x[] = {1, 2, 3}, y[] = {5, 6, 8, 5, 6, 8, 1, 2, 3, 4, 4, 4};
+    const char *names[] = {"a"}, *targets[] = {"p", "q", "r", "s"};
+    const struct kr_dataset data = {.n = 3,
+                                    .d = 1,
+                                    .x = x,
+                                    .y = y,
+                                    .feature_names = names,
+                                    .target_name = "p",
+                                    .targets = 4,
+                                    .target_names = targets};
+    kr_ctx_init(&ctx, 0);
+    ck_assert_int_eq(kr_dataset_summary(&ctx, &data, &summary), KR_OK);
+    ck_assert_uint_eq(summary.columns.count, 5);
+    const struct kr_column *c = summary.columns.items;
+    ck_assert_str_eq(c[3].name, "r");
+    ck_assert_double_eq(c[3].max, 3);
+    ck_assert_uint_eq(summary.warnings.count, 3);
+    ck_assert(warned(&summary, "targets \"p\" and \"q\" are identical"));
+    ck_assert(warned(&summary, "feature \"a\" is identical to target \"r\""));
+    ck_assert(warned(&summary, "target \"s\" is constant"));
+    kr_ctx_fini(&ctx);
+}
+END_TEST
+
 START_TEST(trouble_is_told_in_words)
 {
     struct kr_ctx ctx;
@@ -118,5 +146,5 @@ START_TEST(an_exhausted_arena_is_reported)
 }
 END_TEST
 
-SUITE("summary", columns_have_their_moments, good_data_give_no_warnings, trouble_is_told_in_words,
-      many_warnings_are_counted, an_exhausted_arena_is_reported)
+SUITE("summary", columns_have_their_moments, good_data_give_no_warnings, every_target_is_a_column,
+      trouble_is_told_in_words, many_warnings_are_counted, an_exhausted_arena_is_reported)

@@ -109,13 +109,14 @@ START_TEST(replies)
            *reply = json_of("{'mean': [1.5, 2.0], 'variance': [0.1, 0.2], 'quantiles': [[1, 2], [3, 4]], "
                             "'covariance': [[5, 6], [6, 7]], 'samples': [[8, 9], [10, 11], [12, 13]], "
                             "'samples_method': 'exact', 'gradient': [[-1, -2], [-3, -4]]}");
-    char *text = kr_predict_csv(ctx, request, reply, json_of("['a', 'b,c']"));
+    char *text = kr_predict_csv(ctx, request, reply, json_of("{'dataset': {'feature_names': ['a', 'b,c']}}"));
     ck_assert_str_eq(text, "mean,variance,q0.05,q0.5,covariance_1,covariance_2,sample_1,sample_2,sample_3,"
                            "gradient_a,\"gradient_b,c\"\n"
                            "1.5,0.1,1,2,5,6,8,10,12,-1,-2\n"
                            "2,0.2,3,4,6,7,9,11,13,-3,-4\n");
     free(text);
-    text = kr_predict_csv(ctx, json_of("{}"), json_of("{'mean': [0.1]}"), json_of("['a']"));
+    text = kr_predict_csv(ctx, json_of("{}"), json_of("{'mean': [0.1]}"),
+                          json_of("{'dataset': {'feature_names': ['a']}}"));
     ck_assert_str_eq(text, "mean\n0.1\n");
     free(text);
 }

@@ -11,7 +11,7 @@ static const struct refusal refusals[] = {
     {BODY(", \"counts\": 1"), "/counts",
      "is not known here; known are: needed, on, count, bytes, seed, share, limit, score, text, note, colour, "
      "row, method, aim, "
-     "maybe, points, part, parts, noise, rows, numbers, x, names, labels, values, weights, any"},
+     "maybe, points, part, parts, noise, rows, numbers, x, y, scale, names, labels, values, weights, any"},
     {BODY(", \"a/b~c\": 1"), "/a~1b~0c", NULL},
     {BODY(", \"on\": 1"), "/on", "must be true or false, got a number"},
     {BODY(", \"count\": \"3\""), "/count", "must be an integer, got a string"},
@@ -78,6 +78,13 @@ static const struct refusal refusals[] = {
     {BODY(", \"x\": [[]]"), "/x/0", "must have at least one number"},
     {BODY(", \"x\": [1, 2]"), "/x/0", "must be an array, got a number"},
     {BODY(", \"x\": [[1, 2], [3, 4], [5]]"), "/x/2", "must be as long as the first row: 2 numbers, got 1"},
+    {BODY(", \"y\": [1, [2]]"), "/y/1", "must be a number, got an array"},
+    {BODY(", \"y\": [[1], 2]"), "/y/1", "must be an array, got a number"},
+    {BODY(", \"y\": [[1, 2], [1]]"), "/y/1", "must be as long as the first row: 2 numbers, got 1"},
+    {BODY(", \"y\": 1"), "/y", "must be an array, got a number"},
+    {BODY(", \"scale\": 0"), "/scale", NULL},
+    {BODY(", \"scale\": [1, 0]"), "/scale/1", NULL},
+    {BODY(", \"scale\": \"1\""), "/scale", "must be a number, got a string"},
     {BODY(", \"x\": [[1, 2], [3, null]]"), "/x/1/1", "must be a number, got null"},
     {BODY(", \"names\": [\"a\", 1]"), "/names/1", "must be a string, got a number"},
     {BODY(", \"labels\": [\"a\"]"), "/labels", "must be an object, got an array"},

@@ -105,7 +105,8 @@ START_TEST(every_kind_comes_back)
         "\"\"}, \"points\": [{\"at\": 2}], "
         "\"part\": {\"type\": \"bare\"}, \"parts\": [{\"type\": \"bare\"}], \"rows\": [0], \"numbers\": "
         "[0.1], "
-        "\"x\": [[1, 2], [3, 4]], \"names\": [\"\u00e9\"], \"labels\": {\"z\": \"y\", \"a\": \"b\"}, "
+        "\"x\": [[1, 2], [3, 4]], \"y\": [[1, 2], [3, 4]], \"scale\": [1, 2], \"names\": [\"\u00e9\"], "
+        "\"labels\": {\"z\": \"y\", \"a\": \"b\"}, "
         "\"values\": {\"p\": null, \"q\": 2}}",
         "{\"needed\":1.0,\"on\":true,\"count\":3,\"bytes\":1000000,\"seed\":7,\"share\":0.5,\"score\":-0.0,"
         "\"text\":\"hello\",\"note\":\"n\","
@@ -113,8 +114,23 @@ START_TEST(every_kind_comes_back)
         "\"scaled\":true,\"folds\":7},"
         "\"maybe\":{\"at\":1.0,\"label\":\"\"},\"points\":[{\"at\":2.0}],\"part\":{\"type\":\"bare\"},"
         "\"parts\":[{\"type\":\"bare\"}],"
-        "\"noise\":0.1,\"rows\":[0],\"numbers\":[0.1],\"x\":[[1.0,2.0],[3.0,4.0]],\"names\":[\"\u00e9\"],"
+        "\"noise\":0.1,\"rows\":[0],\"numbers\":[0.1],\"x\":[[1.0,2.0],[3.0,4.0]],\"y\":[[1.0,2.0],[3.0,4.0]]"
+        ","
+        "\"scale\":[1.0,2.0],\"names\":[\"\u00e9\"],"
         "\"labels\":{\"z\":\"y\",\"a\":\"b\"},\"values\":{\"p\":null,\"q\":2.0}}");
+}
+END_TEST
+
+/* One number is written as one, one column as numbers; rows of one number are such a column. */
+START_TEST(single_columns_and_numbers_are_plain)
+{
+    check_round_trip(&everything_schema,
+                     BODY(", \"part\": {\"type\": \"bare\"}, \"y\": [[1], [2]], \"scale\": [3]"),
+                     "{\"needed\":0.5,\"on\":true,\"count\":200,\"seed\":7,\"share\":0.5,\"score\":null,"
+                     "\"text\":\"hello\",\"note\":null,"
+                     "\"colour\":\"blue\",\"row\":\"huber\",\"method\":\"auto\",\"aim\":{\"loss\":\"mse\","
+                     "\"folds\":5},\"part\":{\"type\":\"bare\"},\"noise\":0.1,\"numbers\":[],\"y\":[1.0,2.0],"
+                     "\"scale\":3.0}");
 }
 END_TEST
 
@@ -226,6 +242,6 @@ START_TEST(every_row_takes_its_defaults)
 END_TEST
 
 SUITE("write", defaults_are_written, a_nested_kernel_comes_back, a_whole_request_comes_back,
-      every_kind_comes_back, absent_members_are_left_out_or_null, what_cannot_be_empty_is_null,
-      borrowed_json_is_shared, text_that_is_not_utf8_is_still_text, a_variant_is_written_alone,
-      every_row_takes_its_defaults)
+      every_kind_comes_back, single_columns_and_numbers_are_plain, absent_members_are_left_out_or_null,
+      what_cannot_be_empty_is_null, borrowed_json_is_shared, text_that_is_not_utf8_is_still_text,
+      a_variant_is_written_alone, every_row_takes_its_defaults)

@@ -75,6 +75,8 @@ KR_DEFINE(point, POINT_FIELDS, "a point");
     F(S, INTS, rows, _, NULL, 0, 1e15, KR_OMIT, "")                                                          \
     F(S, REALS, numbers, _, NULL, 0, 0, 0, "")                                                               \
     F(S, MATRIX, x, _, NULL, 0, 0, KR_OMIT, "")                                                              \
+    F(S, VECTORS, y, _, NULL, 0, 0, KR_OMIT, "")                                                             \
+    F(S, SCALARS, scale, _, NULL, 0, 10, KR_OMIT | KR_OPEN_MIN, "")                                          \
     F(S, TEXTS, names, _, NULL, 0, 0, KR_OMIT, "")                                                           \
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "")                                                            \
     F(S, VALUES, values, _, NULL, 0, 0, KR_OMIT, "")                                                         \

@@ -56,6 +56,7 @@ struct kr_parameters {
 };
 
 struct kr_kernel;
+struct kr_fused;
 
 /* A member of the options struct that is a hyperparameter. */
 struct kr_kernel_parameter {
@@ -98,6 +99,9 @@ struct kr_kernel_type {
      * derivative. NULL = it does not depend on x. */
     void (*pull_x)(const struct kr_kernel *, const double *theta, const struct kr_tile *, const double *W,
                    double *grad_x, size_t ld, double *scratch);
+    /* A function of a scaled distance: its fused tiles (kernel/fused.h); parameters are variance, lengthscale
+     * and, at most, one more. NULL = has none. */
+    const struct kr_fused *fused;
     enum kr_feature_kind feature_kind;
     /* SPECTRAL: a draw of the factor that makes a normal vector a frequency. It may depend on parameters
      * after the lengthscale, which must be fixed then. */

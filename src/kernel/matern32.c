@@ -1,13 +1,16 @@
-/* matern32: v (1 + a) exp(-a), a = sqrt(3) r. Slope by r^2: -3/2 exp(-a). Source: Rasmussen and Williams
- * 2006, eq. 4.17. */
+/*
+ * matern32: v (1 + a) exp(-a), a = sqrt(3) r = ln(2) b, b = sqrt(s), s = 3 log2(e)^2 r^2. Slope by s:
+ * -ln(2)^2 2^-b/2. Source: Rasmussen and Williams 2006, eq. 4.17.
+ */
+#define KR_PROFILE_SIGN          1
+#define KR_PROFILE_FACTOR(shape) (3 * M_LOG2E * M_LOG2E)
+#define KR_PROFILE                                                                                           \
+    {                                                                                                        \
+        const lanes b = root(s), e = exp2_below(-b);                                                         \
+        *g = ((real)M_LN2 * b + 1) * e;                                                                      \
+        *slope = (real)(-0.5 * M_LN2 * M_LN2) * e;                                                           \
+    }
 #include "kernel/stationary.h"
-
-static inline __attribute__((always_inline)) void profile(double r2, double *g, double *slope)
-{
-    double a = sqrt(3 * r2), e = kr_exp_negative(-a);
-    *g = (1 + a) * e;
-    *slope = -1.5 * e;
-}
 
 /* Student's t with 2 nu degrees of freedom: sqrt(nu/Gamma(nu)). */
 static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)

@@ -1,15 +1,16 @@
 /*
- * matern52: v (1 + a + a^2/3) exp(-a), a = sqrt(5) r. Slope by r^2: -5/6 (1 + a) exp(-a). Source: Rasmussen
- * and Williams 2006, eq. 4.17.
+ * matern52: v (1 + a + a^2/3) exp(-a), a = sqrt(5) r = ln(2) b, b = sqrt(s), s = 5 log2(e)^2 r^2. Slope by s:
+ * -ln(2)^2 (1 + a) 2^-b/6. Source: Rasmussen and Williams 2006, eq. 4.17.
  */
+#define KR_PROFILE_SIGN          1
+#define KR_PROFILE_FACTOR(shape) (5 * M_LOG2E * M_LOG2E)
+#define KR_PROFILE                                                                                           \
+    {                                                                                                        \
+        const lanes b = root(s), a = (real)M_LN2 * b, e = exp2_below(-b);                                    \
+        *g = (((real)(1.0 / 3) * a + 1) * a + 1) * e;                                                        \
+        *slope = (real)(-M_LN2 * M_LN2 / 6) * (a + 1) * e;                                                   \
+    }
 #include "kernel/stationary.h"
-
-static inline __attribute__((always_inline)) void profile(double r2, double *g, double *slope)
-{
-    double a = sqrt(5 * r2), e = kr_exp_negative(-a);
-    *g = (1 + a + a * a * (1.0 / 3)) * e;
-    *slope = (-5.0 / 6) * (1 + a) * e;
-}
 
 /* Student's t with 2 nu degrees of freedom: sqrt(nu/Gamma(nu)). */
 static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng)

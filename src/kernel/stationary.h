@@ -2,12 +2,9 @@
  * Stationary kernels: k(x, z) = variance * g(r^2), r^2 = sum_k (x_k - z_k)^2 / l_k^2 over the kernel's
  * features.
  *
- * A kernel file defines
- *
- *     static inline void profile(double r2, double *g, double *slope);    g(r^2) and dg/d(r^2), branch-free
- *
- * and then includes this file and writes KR_STATIONARY(name, doc): tiles, gradients, ARD, options and JSON
- * follow. Parameters: variance, lengthscale (one, or one a feature). Before it come random features, by
+ * A kernel file says what g is (profile.h), includes this file and writes KR_STATIONARY(name, doc): tiles,
+ * fused products, gradients, ARD, options and JSON follow. Parameters: variance, lengthscale (one, or one a
+ * feature). Before it come random features, by
  *
  *     static double spectrum(const struct kr_kernel *kernel, const double *theta, struct kr_rng *rng);
  *
@@ -16,13 +13,16 @@
  *     dk/dvariance = g,   dk/dl_k = -2 variance g'(r^2) (x_k - z_k)^2 / l_k^3,
  *     dk/dx_k = 2 variance g'(r^2) (x_k - z_k) / l_k^2
  *
- * Differences are squared directly, not expanded into products: near points keep all their digits. Cost of an
- * m x n tile: m n (3 d + g) flops for the values, m n (6 d + g) for the pull; no memory beyond two rows of a
- * tile.
+ * In these tiles differences are squared directly, not expanded into products: near points keep all their
+ * digits. Cost of an m x n tile: m n (3 d + g) flops for the values, m n (6 d + g) for the pull; no memory
+ * beyond two rows of a tile. They are the specification of the fused ones (fused_tile.h).
  */
 #ifndef KERNEL_STATIONARY_H
 #define KERNEL_STATIONARY_H
 
+#ifdef KR_PROFILE
+#include "kernel/profile.h"
+#endif
 #include "kernel/vmath.h"
 #include "kriged/kernel.h"
 
@@ -86,13 +86,14 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
     {                                                                                                        \
         (void)scratch;                                                                                       \
         double r2[KR_TILE];                                                                                  \
+        const double factor = profile_factor(0);                                                             \
         const double variance = theta[kernel->first], *lengths = theta + kernel->first + 1;                  \
         for (size_t i = 0; i < tile->m; i++) {                                                               \
             double *row = K + i * tile->n;                                                                   \
             stationary_row(kernel, lengths, tile, i, r2);                                                    \
             for (size_t j = 0; j < tile->n; j++) {                                                           \
-                double g, slope;                                                                             \
-                profile(r2[j], &g, &slope);                                                                  \
+                double g, slope, by_shape;                                                                   \
+                profile_64_0(factor *r2[j], 0, 0, &g, &slope, &by_shape);                                    \
                 row[j] = variance * g;                                                                       \
             }                                                                                                \
         }                                                                                                    \
@@ -102,6 +103,7 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
     {                                                                                                        \
         (void)scratch;                                                                                       \
         double r2[KR_TILE], G[KR_TILE];                                                                      \
+        const double factor = profile_factor(0);                                                             \
         const double variance = theta[kernel->first], *lengths = theta + kernel->first + 1;                  \
         double *grad_lengths = grad + kernel->first + 1;                                                     \
         for (size_t i = 0; i < tile->m; i++) {                                                               \
@@ -110,10 +112,10 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
             stationary_row(kernel, lengths, tile, i, r2);                                                    \
             _Pragma("omp simd reduction(+ : values)") for (size_t j = 0; j < tile->n; j++)                   \
             {                                                                                                \
-                double g, slope;                                                                             \
-                profile(r2[j], &g, &slope);                                                                  \
+                double g, slope, by_shape;                                                                   \
+                profile_64_0(factor *r2[j], 0, 0, &g, &slope, &by_shape);                                    \
                 values += weights[j] * g;                                                                    \
-                G[j] = weights[j] * variance * slope;                                                        \
+                G[j] = weights[j] * variance * factor * slope;                                               \
             }                                                                                                \
             grad[kernel->first] += values;                                                                   \
             for (size_t k = 0; k < kernel->nfeatures; k++) {                                                 \
@@ -129,13 +131,14 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
     {                                                                                                        \
         (void)scratch;                                                                                       \
         double r2[KR_TILE], G[KR_TILE];                                                                      \
+        const double factor = profile_factor(0);                                                             \
         const double variance = theta[kernel->first], *lengths = theta + kernel->first + 1;                  \
         for (size_t i = 0; i < tile->m; i++) {                                                               \
             stationary_row(kernel, lengths, tile, i, r2);                                                    \
             for (size_t j = 0; j < tile->n; j++) {                                                           \
-                double g, slope;                                                                             \
-                profile(r2[j], &g, &slope);                                                                  \
-                G[j] = W[i * tile->n + j] * 2 * variance * slope;                                            \
+                double g, slope, by_shape;                                                                   \
+                profile_64_0(factor *r2[j], 0, 0, &g, &slope, &by_shape);                                    \
+                G[j] = W[i * tile->n + j] * 2 * variance * factor * slope;                                   \
             }                                                                                                \
             for (size_t k = 0; k < kernel->nfeatures; k++) {                                                 \
                 double l = lengths[kernel->entries[1] == 1 ? 0 : k];                                         \
@@ -154,6 +157,7 @@ static inline __attribute__((always_inline)) double stationary_pull(const struct
         .eval = eval,                                                                                        \
         .pull = pull,                                                                                        \
         .pull_x = pull_x,                                                                                    \
+        .fused = &fused,                                                                                     \
         .feature_kind = KR_FEATURES_SPECTRAL,                                                                \
         .spectrum = spectrum,                                                                                \
     }

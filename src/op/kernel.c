@@ -1,65 +1,82 @@
 /*
- * K(X, Z) by tiles. Rows of tiles are shared out to threads; each writes its own rows of the result and walks
- * the columns in order, and gradients go to one lane per row of tiles that are added in order at the end: the
+ * K(X, Z) by tiles. What has fused tiles goes there (fused_product.c); the rest is evaluated tile by tile and
+ * multiplied: rows of tiles are shared out to threads; each writes its own rows of the result and walks the
+ * columns in order, and gradients go to one lane per row of tiles that are added in order at the end: the
  * same bits for any number of threads. The pull of a Gram matrix visits the tiles on and above the diagonal
  * only, with W_ij + W_ji' as the weight.
  *
  * Shapes: X n x d, Z m x d; a product with k columns costs n m (c_kernel + 2 k) flops; memory per thread one
  * tile, the kernel's scratch, and (pull) n/KR_TILE gradients.
  */
-#include "op/kernel_op.h"
+#include "op/fused.h"
 
 #include <cblas.h>
 #include <string.h>
 
-/* Rows i.. of Y = K(x, z) X. */
-static void apply_rows(const struct kernel_op *self, const struct kr_points *x, const struct kr_points *z,
-                       size_t i, size_t k, const double *X, double *Y, double *tile_values)
+/* Rows i.. of Y += K(x, z) X. */
+static void apply_rows(const struct kernel_op *self, const struct kr_kernel *kernel,
+                       const struct kr_points *x, const struct kr_points *z, size_t i, size_t k,
+                       const double *X, double *Y, double *tile_values)
 {
     double *scratch = tile_values + KR_TILE * KR_TILE;
     for (size_t j = 0; j < z->n; j += KR_TILE) {
         struct kr_tile tile = tile_at(x, z, i, j);
-        double beta = j == 0 ? 0 : 1;
-        self->kernel->type->eval(self->kernel, self->theta, &tile, tile_values, scratch);
+        kernel->type->eval(kernel, self->theta, &tile, tile_values, scratch);
         if (k == 1)
             cblas_dgemv(CblasColMajor, CblasTrans, (int)tile.n, (int)tile.m, 1, tile_values, (int)tile.n,
-                        X + j, 1, beta, Y + i, 1);
+                        X + j, 1, 1, Y + i, 1);
         else
             cblas_dgemm(CblasColMajor, CblasTrans, CblasNoTrans, (int)tile.m, (int)k, (int)tile.n, 1,
-                        tile_values, (int)tile.n, X + j, (int)z->n, beta, Y + i, (int)x->n);
+                        tile_values, (int)tile.n, X + j, (int)z->n, 1, Y + i, (int)x->n);
     }
 }
 
-static kr_status multiply(struct kr_ctx *ctx, const struct kernel_op *self, const struct kr_points *x,
-                          const struct kr_points *z, size_t k, const double *X, double *Y)
+static kr_status multiply_tiles(struct kr_ctx *ctx, const struct kernel_op *self,
+                                const struct kr_kernel *kernel, const struct kr_points *x,
+                                const struct kr_points *z, size_t k, const double *X, double *Y)
 {
     double *memory;
-    struct kr_mark mark = kr_mark(ctx);
     const size_t blocks = tile_rows(x->n);
-    if (z->n == 0) /* a sum of nothing */
-        memset(Y, 0, x->n * k * sizeof *Y);
-    if (k == 0 || x->n == 0 || z->n == 0)
-        return KR_OK;
     KR_TRY(thread_memory(ctx, self, &memory));
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
     for (size_t b = 0; b < blocks; b++)
         if (!kr_due(ctx))
-            apply_rows(self, x, z, b * KR_TILE, k, X, Y, memory + (size_t)kr_thread() * thread_doubles(self));
-    kr_release(ctx, mark);
+            apply_rows(self, kernel, x, z, b * KR_TILE, k, X, Y,
+                       memory + (size_t)kr_thread() * thread_doubles(self));
     return kr_poll(ctx);
+}
+
+kr_status kr_kernel_multiply(struct kr_ctx *ctx, const struct kernel_op *self, bool gram, bool single,
+                             const struct kr_points *x, const struct kr_points *z, size_t k, const double *X,
+                             double *Y)
+{
+    struct kr_mark mark = kr_mark(ctx);
+    bool done = false;
+    memset(Y, 0, x->n * k * sizeof *Y);
+    if (k == 0 || x->n == 0 || z->n == 0)
+        return KR_OK;
+    if (self->fused.terms && single)
+        KR_TRY(kr_fused_product(ctx, &self->fused, self->theta, x, gram ? NULL : z, true, k, X, Y, &done));
+    if (self->fused.terms && !done)
+        KR_TRY(kr_fused_product(ctx, &self->fused, self->theta, x, gram ? NULL : z, false, k, X, Y, &done));
+    const struct kr_kernel *rest = done ? self->fused.rest : self->kernel;
+    if (rest)
+        KR_TRY(multiply_tiles(ctx, self, rest, x, z, k, X, Y));
+    kr_release(ctx, mark);
+    return KR_OK;
 }
 
 static kr_status apply(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
 {
     const struct kernel_op *self = op->self;
-    return multiply(ctx, self, &self->x, &self->z, k, X, Y);
+    return kr_kernel_multiply(ctx, self, op->symmetric, false, &self->x, &self->z, k, X, Y);
 }
 
 /* Kernels are symmetric functions: K(X, Z)' = K(Z, X). */
 static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *X, double *Y)
 {
     const struct kernel_op *self = op->self;
-    return multiply(ctx, self, &self->z, &self->x, k, X, Y);
+    return kr_kernel_multiply(ctx, self, op->symmetric, false, &self->z, &self->x, k, X, Y);
 }
 
 /* Where the weights of a tile come from: alpha U V', or a matrix. */
@@ -249,7 +266,8 @@ kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const
     struct kernel_op *self;
     KR_ALLOC(ctx, self, 1);
     *out = (struct kr_op){&kernel_type, X->n, Z ? Z->n : X->n, Z == NULL, self};
-    *self = (struct kernel_op){kernel, theta, *X, Z ? *Z : *X, *out};
-    self->single.type = kr_kernel_has_single(kernel) ? &kr_kernel_single_type : NULL;
+    *self = (struct kernel_op){kernel, theta, *X, Z ? *Z : *X, {0}, *out};
+    KR_TRY(kr_fused_split(ctx, kernel, &self->fused));
+    self->single.type = self->fused.terms && !self->fused.rest ? &kr_kernel_single_type : NULL;
     return KR_OK;
 }

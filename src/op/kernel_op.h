@@ -4,15 +4,33 @@
 
 #include "kriged/op.h"
 
+enum { KR_MAX_LEAVES = 8 /* factors of one term */ };
+
+/* One product of kernels that have fused tiles. */
+struct kr_fused_term {
+    size_t leaves;
+    const struct kr_kernel *kernels[KR_MAX_LEAVES];
+};
+
+/* kernel = sum of terms + rest (NULL: nothing). */
+struct kr_fused_sum {
+    size_t terms;
+    struct kr_fused_term *term;
+    const struct kr_kernel *rest;
+};
+
 struct kernel_op {
     const struct kr_kernel *kernel;
     const double *theta;
     struct kr_points x, z;
-    struct kr_op single; /* the same matrix in single precision; without a type where there is none */
+    struct kr_fused_sum fused; /* what has fused tiles, and what has not */
+    struct kr_op single;       /* the same matrix in single precision; without a type where there is none */
 };
 
-/* Is there single precision for this kernel? Its operator's type. */
-bool kr_kernel_has_single(const struct kr_kernel *kernel);
+/* Y = K(x, z) X in double or, where single says so, in single precision; `gram`: z is x. */
+kr_status kr_kernel_multiply(struct kr_ctx *ctx, const struct kernel_op *self, bool gram, bool single,
+                             const struct kr_points *x, const struct kr_points *z, size_t k, const double *X,
+                             double *Y) KR_MUST_CHECK;
 extern const struct kr_op_type kr_kernel_single_type;
 
 /* Rows of tiles. */

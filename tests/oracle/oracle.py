@@ -145,6 +145,34 @@ def crps(y, mean, variance):
     return sd * (t * (2 * mp.ncdf(t) - 1) + 2 * mp.npdf(t) - 1 / mp.sqrt(mp.pi))
 
 
+# ---- behind a logarithm: y + shift = e^z, z normal -------------------------------------------------------------------------
+
+
+def below(mean, variance, c):
+    """E[e^Z; Z <= c] (checked by quadrature in main)."""
+    return mp.exp(mean + variance / 2) * mp.ncdf(c, mean + variance, mp.sqrt(variance))
+
+
+def log_crps(w, mean, variance):
+    """int (F(u) - [u >= w])^2 du of a lognormal F, in its closed form (checked by quadrature in main)."""
+    sd, inside = mp.sqrt(variance), mp.ncdf(mp.log(w), mean, mp.sqrt(variance))
+    return w * (2 * inside - 1) - 2 * (below(mean, variance, mp.log(w)) + mp.exp(mean + variance / 2) * (mp.ncdf(sd / mp.sqrt(2)) - 1))
+
+
+def clipped(a, delta, mean, variance):
+    """E of e^Z - a, clipped at delta (checked by quadrature in main)."""
+    sd, high = mp.sqrt(variance), mp.log(a + delta)
+    low = mp.log(a - delta) if a > delta else -mp.inf
+    under, upto = (mp.ncdf(low, mean, sd), below(mean, variance, low)) if a > delta else (mpf(0), mpf(0))
+    over = 1 - mp.ncdf(high, mean, sd)
+    return below(mean, variance, high) - upto - a * (1 - under - over) + delta * (over - under)
+
+
+def huber_point(delta, mean, variance):
+    """The point at which the expected clipped error is 0, to all digits."""
+    return mp.findroot(lambda a: clipped(a, delta, mean, variance), (mp.exp(mean), mp.exp(mean + variance / 2)), solver="secant", tol=mpf(10) ** -90)
+
+
 # ---- a Gaussian process -----------------------------------------------------------------------------------------------------
 
 
@@ -176,10 +204,16 @@ class Gp:
         self.splits = self.splits_of(request["objective"].get("validation"), data["x"])
         self.train = self.splits[0][0] if len(self.splits) == 1 else self.fit
 
+        transform = self.model.get("target_transform", {"type": "none"})
+        self.log, raw = transform["type"] == "log", y
+        if self.log:
+            y = [mp.log(v + mpf(transform.get("shift", 0))) for v in y]
+            self.shift = mpf(transform.get("shift", 0))
         standardize = {"x": True, "y": True, **self.model.get("standardize", {})}
         self.y_mean, self.y_sd = mpf(0), mpf(1)
         if standardize["y"]:
             self.y_mean, self.y_sd = self.scale([y[i] for i in self.fit])
+        self.unit = self.scale([raw[i] for i in self.fit])[1] if standardize["y"] else mpf(1)
         columns = [(mpf(0), mpf(1))] * self.d
         if standardize["x"]:
             columns = [self.scale([x[i][k] for i in self.fit]) for k in range(self.d)]
@@ -297,11 +331,16 @@ class Gp:
                        for j, q in enumerate(points)] for i, p in enumerate(points)]
         gradient = [[(mean_at(moved(p, f, STEP)) - mean_at(moved(p, f, -STEP))) / (2 * STEP) for f in range(self.d)] for p in points]
         lists = lambda rows: [[float(v) for v in row] for row in rows]
+        if self.log:
+            z, n = [mean_at(p) for p in points], len(points)
+            whole = [mp.exp(z[i] + covariance[i][i] / 2) for i in range(n)]
+            joint = [[whole[i] * whole[j] * mp.expm1(covariance[i][j]) for j in range(n)] for i in range(n)]
+            return {"mean": [float(v - self.shift) for v in whole], "covariance": lists(joint)}
         return {"mean": [float(mean_at(p)) for p in points], "covariance": lists(covariance), "gradient": lists(gradient)}
 
     def loss(self, theta):
         if self.loss_type == "evidence":
-            return self.evidence(theta)
+            return self.evidence(theta) + (sum_over(self.log_slope(self.y[i]) for i in self.train) / len(self.train) if self.log else 0)
         terms = [self.loss_of(self.y[row], mean, variance) for row, (mean, variance) in self.predictions(theta)]
         return sum_over(terms) / len(terms)
 
@@ -316,7 +355,39 @@ class Gp:
         terms = [self.predict(theta, rows[:i], [rows[i]])[0] for i in range(len(rows))]
         return sum_over(density_loss(self.y[row], *term) for row, term in zip(rows, terms)) / len(rows)
 
+    def target(self, s):
+        """(y + shift)/unit of a standardised s."""
+        return mp.exp(self.y_mean + self.y_sd * s) / self.unit
+
+    def log_slope(self, s):
+        """log of its derivative by s"""
+        return mp.log(self.y_sd * self.target(s))
+
+    def log_loss_of(self, y, mean, variance):
+        """Of the target, in its standard deviation: the same units as without a logarithm."""
+        w, m, v = self.target(y), self.y_mean - mp.log(self.unit) + self.y_sd * mean, self.y_sd**2 * variance
+        if self.loss_type == "mse":
+            return (w - mp.exp(m + v / 2)) ** 2
+        if self.loss_type == "mae":
+            return abs(w - mp.exp(m))
+        if self.loss_type == "huber":
+            delta = mpf(self.objective.get("delta", 1))
+            e = abs(w - huber_point(delta, m, v))
+            return e**2 / 2 if e <= delta else delta * (e - delta / 2)
+        if self.loss_type == "crps":
+            return log_crps(w, m, v)
+        q = mpf(self.objective.get("quantile", 0.5))
+        w -= mp.exp(m + mp.sqrt(2 * v) * mp.erfinv(2 * q - 1))
+        return max(q * w, (q - 1) * w)
+
     def loss_of(self, y, mean, variance):
+        if self.log:
+            if self.loss_type not in ("nlpd", "student_t"):
+                return self.log_loss_of(y, mean, variance)
+            return self.normal_loss_of(y, mean, variance) + self.log_slope(y)
+        return self.normal_loss_of(y, mean, variance)
+
+    def normal_loss_of(self, y, mean, variance):
         e, sd = abs(y - mean), mp.sqrt(variance)
         if self.loss_type == "mse":
             return e**2
@@ -365,6 +436,8 @@ class Gp:
         variance = [self.y_sd**2 * p[1] for p in predicted]
         errors = [a - b for a, b in zip(y, mean)]
         m = len(scored)
+        if self.log:
+            return self.log_metrics([mp.exp(self.y_mean + self.y_sd * self.y[i]) for i in given], y, mean, variance)
         mse = sum_over(e**2 for e in errors) / m
         base = moments([self.y_mean + self.y_sd * self.y[i] for i in given])
         nlpd = sum_over(density_loss(*t) for t in zip(y, mean, variance)) / m
@@ -380,6 +453,27 @@ class Gp:
             half = mp.sqrt(2) * mp.erfinv(mpf(percent) / 100)
             inside = [abs(e) <= half * mp.sqrt(v) for e, v in zip(errors, variance)]
             out[f"coverage_{percent}"] = mpf(sum(inside)) / m
+        return out
+
+
+    def log_metrics(self, given, z, mean, variance):
+        """The same of the target behind its logarithm z; given: targets (and shift) that were fitted."""
+        terms, m = list(zip(z, mean, variance)), len(z)
+        w = [mp.exp(v) for v in z]
+        mse = sum_over((a - mp.exp(b + c / 2)) ** 2 for a, (_, b, c) in zip(w, terms)) / m
+        nlpd, base = sum_over(density_loss(*t) + t[0] for t in terms) / m, moments(given)
+        out = {
+            "rmse": mp.sqrt(mse),
+            "mae": sum_over(abs(a - mp.exp(b)) for a, b in zip(w, mean)) / m,
+            "smse": mse / moments(w)[1],
+            "nlpd": nlpd,
+            "msll": nlpd - sum_over(density_loss(v, *base) for v in w) / m,
+            "crps": sum_over(log_crps(mp.exp(a), b, c) for a, b, c in terms) / m,
+        }
+        for percent in (50, 90, 95):
+            half = mp.sqrt(2) * mp.erfinv(mpf(percent) / 100)
+            low, high = ([mp.exp(b + side * half * mp.sqrt(c)) for _, b, c in terms] for side in (-1, 1))
+            out[f"coverage_{percent}"] = mpf(sum(a <= v <= b for a, v, b in zip(low, w, high))) / m
         return out
 
 
@@ -501,6 +595,7 @@ def all_cases():
     yield from cases_of_beliefs()
     yield from cases_by_data()
     yield from approximations(plain, noisy)
+    yield from transformed(plain, scaled)
 
 
 def approximations(plain, noisy):
@@ -518,6 +613,24 @@ def approximations(plain, noisy):
             made = case(f"fourier features, {validation}", finite, loss, plain, mean=CONSTANT, validation=validation, solver={"type": "lsmr"})
             made["request"]["model"]["approximation"] = {"type": "fourier_features", "count": 2}
             yield made
+
+
+def transformed(plain, scaled):
+    """The logarithm of the target."""
+    spec, off = dict(kernels())["matern52 ard"], {"x": False, "y": False}
+    logarithm = lambda made, shift: (made["request"]["model"].update({"target_transform": {"type": "log", "shift": shift}}), made)[1]
+    losses = [("mse", {}), ("mae", {}), ("huber", {}), ("huber", {"delta": 0.05}), ("nlpd", {}), ("crps", {}), ("pinball", {"quantile": 0.8}), ("student_t", {}), ("evidence", {})]
+    for loss, options in losses:
+        yield logarithm(case(f"log, {options}", spec, loss, plain, mean=CONSTANT, **options), 12)
+    for validation in (FOLDS, {"type": "leave_one_out"}):
+        for loss in ("mse", "nlpd"):
+            yield logarithm(case(f"log, {validation['type']}", spec, loss, plain, validation=validation), 12)
+    yield logarithm(case("log, calibrated", spec, "nlpd", plain, test=None, calibrate="leave_one_out"), 12)
+    few = first(scaled, 9)
+    for loss, validation in (("nlpd", None), ("crps", {"type": "leave_one_out"}), ("evidence", None)):
+        made = logarithm(case(f"log, by the data, {validation}", spec, loss, few, mean=CONSTANT, standardize=off, test=[2, 6], validation=validation), 2.5)
+        made["differentiate"] = True
+        yield made
 
 
 def cases_of_beliefs():
@@ -578,6 +691,8 @@ def by_data(case):
     out = {"x": [[slope("data", "x", i, k) for k in columns] for i in rows],
            "y": [slope("data", "y", i, None) for i in rows],
            "noise_variance": [slope("data", "noise_variance", i, None) for i in rows]}
+    if "target_transform" in case["request"]["model"]:
+        del out["noise_variance"]
     if "validation_data" in case:
         others = range(len(case["validation_data"]["y"]))
         out["x_validation"] = [[slope("validation_data", "x", i, k) for k in columns] for i in others]
@@ -595,6 +710,17 @@ def main():
         below = mp.quad(lambda z: mp.ncdf(z, mean, sd) ** 2, [mean - 30 * sd, y])
         above = mp.quad(lambda z: (1 - mp.ncdf(z, mean, sd)) ** 2, [y, mean + 30 * sd])
         assert abs(below + above - crps(y, mean, sd**2)) < 1e-15
+
+    for w, mean, variance, a in ((0.4, 0.3, 0.7, 1.4), (3, -0.2, 0.1, 0.6)):
+        w, mean, variance, a, delta = mpf(w), mpf(mean), mpf(variance), mpf(a), mpf("0.9")
+        sd = mp.sqrt(variance)
+        far = [mp.exp(mean + side * 12 * sd) for side in (-1, 1)]
+        under = mp.quad(lambda u: mp.ncdf(mp.log(u), mean, sd) ** 2, [far[0], w])
+        above = mp.quad(lambda u: (1 - mp.ncdf(mp.log(u), mean, sd)) ** 2, [w, 2 * w, 8 * w, far[1]])
+        assert abs(under + above - log_crps(w, mean, variance)) < 1e-12
+        clip = lambda z: max(min(mp.exp(z) - a, delta), -delta) * mp.npdf(z, mean, sd)
+        kinks = sorted([mean - 14 * sd, mp.log(a + delta), mean + 14 * sd] + ([mp.log(a - delta)] if a > delta else []))
+        assert abs(mp.quad(clip, kinks) - clipped(a, delta, mean, variance)) < 1e-15
 
     cases = []
     for made in all_cases():

@@ -5,7 +5,7 @@
 #include "api/api.h"
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "engine/engine.h"
+#include "engine/kept.h"
 
 #include <semaphore.h>
 #include <signal.h>
@@ -92,7 +92,8 @@ static int worker(int argc, char **argv)
     if (kr_options_parse(argc, argv, allowed, false, &o) != KR_EXIT_DONE)
         return KR_EXIT_USAGE;
     const int threads = o.threads ? o.threads : 1;
-    return kr_worker_main(WORKER_FD, threads, kr_engine_budget(kr_cores() / threads), kr_engine_run, NULL);
+    static struct kr_kept kept;
+    return kr_worker_main(WORKER_FD, threads, kr_engine_budget(kr_cores() / threads), kr_engine_run, &kept);
 }
 
 static int print(const char *text)

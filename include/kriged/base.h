@@ -82,11 +82,12 @@ struct kr_error {
  */
 struct kr_ctx {
     struct kr_error error;
-    int threads;           /* OpenMP threads of the numerical layers; results never depend on it */
-    _Atomic int cancelled; /* set by kr_cancel, from anywhere */
-    double deadline;       /* kr_seconds() at which kr_poll fails with TIME_LIMIT; 0 = none */
-    size_t budget;         /* bytes the arena may hold; 0 = unlimited */
-    size_t used, peak;     /* bytes in the arena now and at most so far */
+    int threads;                 /* OpenMP threads of the numerical layers; results never depend on it */
+    _Atomic int cancelled;       /* set by kr_cancel, from anywhere */
+    const struct kr_ctx *within; /* its cancellation and deadline count too; NULL = none */
+    double deadline;             /* kr_seconds() at which kr_poll fails with TIME_LIMIT; 0 = none */
+    size_t budget;               /* bytes the arena may hold; 0 = unlimited */
+    size_t used, peak;           /* bytes in the arena now and at most so far */
     struct kr_chunk *chunks;
 };
 

@@ -370,7 +370,10 @@ struct kr_posterior {
         *space;           /* NULL: exact. Else x and noise are nothing, alpha (p x targets) are weights, */
     const double *factor; /* and this is the lower Cholesky factor of A'A + I, p x p */
     const struct kr_solver_options *solver;
+    const struct kr_prepared *prepared; /* NULL: the matrix is opened for every call that solves */
 };
+/* Opens the matrix of an exact posterior, once for all later calls: memory in the arena. */
+kr_status kr_posterior_prepare(struct kr_ctx *ctx, struct kr_posterior *posterior) KR_MUST_CHECK;
 /* Conditions on `part` (gp->fit for what a job leaves, gp->train for validation). alpha lives in the arena.
  */
 kr_status kr_posterior_init(struct kr_ctx *ctx, const struct kr_gp *gp, const struct kr_part *part,

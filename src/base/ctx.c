@@ -73,14 +73,16 @@ void kr_cancel(struct kr_ctx *ctx)
 
 bool kr_due(const struct kr_ctx *ctx)
 {
-    return ctx->cancelled || (ctx->deadline > 0 && kr_seconds() > ctx->deadline);
+    return ctx->cancelled || (ctx->deadline > 0 && kr_seconds() > ctx->deadline) ||
+           (ctx->within && kr_due(ctx->within));
 }
 
 kr_status kr_poll(struct kr_ctx *ctx)
 {
-    if (ctx->cancelled)
+    const struct kr_ctx *within = ctx->within;
+    if (ctx->cancelled || (within && within->cancelled))
         return kr_fail(ctx, KR_CANCELLED, "", "the work was cancelled");
-    if (ctx->deadline > 0 && kr_seconds() > ctx->deadline)
+    if (kr_due(ctx))
         return kr_fail(ctx, KR_TIME_LIMIT, "", "the work did not end within its time limit");
     return KR_OK;
 }

@@ -184,7 +184,7 @@ static kr_status predict(const struct kr_options *o, json_t *model)
     free(text);
     KR_TRY(status);
     json_t *request = request_of(o, x);
-    status = kr_engine_predict(&command, request, model, NULL, &reply);
+    status = kr_engine_predict(&command, NULL, request, model, NULL, &reply);
     if (status == KR_OK) {
         status = o->as_csv ? write_csv(request, reply, model) : kr_write_json(&command, "-", reply);
         json_decref(reply);

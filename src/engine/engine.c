@@ -1,5 +1,5 @@
 /* From a worker's message to the engine: the data set mapped, the op looked up. */
-#include "engine/engine.h"
+#include "engine/kept.h"
 #include "wire/wire.h"
 
 #include <string.h>
@@ -86,13 +86,14 @@ kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emi
     const char *op = text_of(message, "op");
     json_t *request = json_object_get(message, "request");
     const json_t *model = json_object_get(message, "model");
-    (void)self;
     if (op && strcmp(op, "predict") == 0)
-        return kr_engine_predict(ctx, request, model, text_of(message, "directory"), reply);
+        return kr_engine_predict(ctx, self, request, model, text_of(message, "directory"), reply);
     if (op && strcmp(op, "weights") == 0)
         return kr_engine_model_weights(ctx, model, text_of(message, "directory"), reply);
     if (op && strcmp(op, "import") == 0)
         return kr_engine_model_import(ctx, model, text_of(message, "directory"), reply);
+    if (self) /* its memory is for other work now */
+        kr_kept_close(self);
     if (!op || (strcmp(op, "gradient") && strcmp(op, "check") && strcmp(op, "tune")))
         return kr_fail(ctx, KR_INTERNAL, "", "a worker does not know the operation \"%.40s\"", op ? op : "");
     return with_message(ctx, message, op, request, emit, reply);

@@ -37,10 +37,11 @@ kr_status kr_engine_check(struct kr_ctx *ctx, json_t *request, const struct kr_s
 kr_status kr_engine_tune(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
                          const json_t *checkpoint, const char *model_directory, struct kr_emit *emit,
                          json_t **reply) KR_MUST_CHECK;
-/* `model`: a document; `directory`: where its weights are, NULL = in the document. *reply as
- * kr_predict_reply. */
-kr_status kr_engine_predict(struct kr_ctx *ctx, json_t *request, const json_t *model, const char *directory,
-                            json_t **reply) KR_MUST_CHECK;
+/* `model`: a document; `directory`: where its weights are, NULL = in the document; `kept`: what stays open
+ * for the next prediction, or NULL. *reply as kr_predict_reply. */
+struct kr_kept;
+kr_status kr_engine_predict(struct kr_ctx *ctx, struct kr_kept *kept, json_t *request, const json_t *model,
+                            const char *directory, json_t **reply) KR_MUST_CHECK;
 /* The document with "weights": {"x", "alpha", "noise_variance"?} read from the directory: a model that
  * predicts anywhere. */
 kr_status kr_engine_model_weights(struct kr_ctx *ctx, const json_t *model, const char *directory,
@@ -55,7 +56,7 @@ kr_status kr_engine_model_import(struct kr_ctx *ctx, const json_t *model, const 
                                  json_t **out) KR_MUST_CHECK;
 
 /*
- * One message of a worker (job.h has the protocol), a kr_engine_fn:
+ * One message of a worker (job.h has the protocol), a kr_engine_fn; `self` is a struct kr_kept or NULL:
  *
  *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?, "validation_dataset"?}
  *                           check: also "warm_start"?: {"parameters", "standardize"} of an earlier job

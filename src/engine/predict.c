@@ -1,6 +1,6 @@
 /* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
 #include "engine/predict.h"
-#include "engine/model.h"
+#include "engine/kept.h"
 #include "engine/predict_targets.h"
 #include "engine/samples.h"
 #include "wire/wire.h"
@@ -247,12 +247,23 @@ static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *re
     return write(ctx, &w.reply, reply);
 }
 
-kr_status kr_engine_predict(struct kr_ctx *ctx, json_t *request, const json_t *document,
+/* Does more than the mean's products? */
+static bool solves(const struct kr_predict_request *request)
+{
+    return request->variance || request->quantiles.count || request->covariance || request->samples;
+}
+
+kr_status kr_engine_predict(struct kr_ctx *ctx, struct kr_kept *kept, json_t *request, const json_t *document,
                             const char *directory, json_t **reply)
 {
     struct kr_predict_request wanted;
     struct kr_model model;
+    const struct kr_model *open = &model;
     KR_TRY(kr_wire_read(ctx, &kr_predict_request_schema, request, "", &wanted));
+    if (kept && directory)
+        return kr_kept_open(ctx, kept, document, directory, solves(&wanted), &open) == KR_OK
+                   ? predict(ctx, &wanted, open, reply)
+                   : ctx->error.status;
     KR_TRY(kr_model_open(ctx, document, directory, &model));
     kr_status status = predict(ctx, &wanted, &model, reply);
     kr_dataset_unmap(&model.mapping);

@@ -10,6 +10,25 @@ kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel,
     return kr_solver_open(ctx, options, &out->noisy, &out->solver);
 }
 
+kr_status kr_posterior_open(struct kr_ctx *ctx, const struct kr_posterior *p, struct covariance *out)
+{
+    if (!p->prepared)
+        return kr_covariance_open(ctx, p->kernel, p->theta, p->noise_index, &p->x, p->noise, p->solver, out);
+    *out = p->prepared->A;
+    return KR_OK;
+}
+
+kr_status kr_posterior_prepare(struct kr_ctx *ctx, struct kr_posterior *p)
+{
+    struct kr_prepared *prepared;
+    if (p->space || p->prepared)
+        return KR_OK;
+    KR_ALLOC(ctx, prepared, 1);
+    KR_TRY(kr_posterior_open(ctx, p, &prepared->A));
+    p->prepared = prepared;
+    return KR_OK;
+}
+
 kr_status kr_require_converged(struct kr_ctx *ctx, const struct kr_solver_options *options,
                                const struct kr_solve_report *report)
 {

@@ -9,6 +9,14 @@ struct covariance {
     struct kr_solver solver;
 };
 
+/* The matrix of a posterior, opened beforehand. */
+struct kr_prepared {
+    struct covariance A;
+};
+/* *out: that one, or opened now. */
+kr_status kr_posterior_open(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                            struct covariance *out) KR_MUST_CHECK;
+
 /* theta is borrowed; noise_index is the place of s2 in it; `noise` (n) may be NULL. */
 kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                              size_t noise_index, const struct kr_points *x, const double *noise,

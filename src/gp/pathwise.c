@@ -114,7 +114,7 @@ static kr_status solve(struct kr_ctx *ctx, struct paths *w, struct kr_solve_repo
     KR_TRY(add_prior(ctx, w, &p->x, w->V));
     KR_ALLOC(ctx, rhs, n * w->count);
     memcpy(rhs, w->V, n * w->count * sizeof *rhs);
-    KR_TRY(kr_covariance_open(ctx, p->kernel, p->theta, p->noise_index, &p->x, p->noise, p->solver, &A));
+    KR_TRY(kr_posterior_open(ctx, p, &A));
     KR_TRY(kr_solver_solve(ctx, &A.solver, w->count, rhs, NULL, w->V, NULL, report));
     for (size_t s = 0; s < w->count; s++)
         for (size_t i = 0; i < n; i++)

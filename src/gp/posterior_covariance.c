@@ -110,7 +110,7 @@ kr_status kr_posterior_covariance(struct kr_ctx *ctx, const struct kr_posterior 
     struct kr_mark mark = kr_mark(ctx);
     if (p->space)
         return kr_weight_posterior_covariance(ctx, p, x, noise, observe, variance, covariance, clamped);
-    KR_TRY(kr_covariance_open(ctx, p->kernel, p->theta, p->noise_index, &p->x, p->noise, p->solver, &w.A));
+    KR_TRY(kr_posterior_open(ctx, p, &w.A));
     if (covariance) {
         KR_TRY(kr_op_kernel(ctx, p->kernel, p->theta, x, NULL, &prior));
         KR_TRY(kr_op_fill(ctx, &prior, covariance));

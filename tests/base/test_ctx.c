@@ -114,6 +114,19 @@ START_TEST(cancel_and_deadline_are_polled)
     kr_cancel(&ctx);
     ck_assert(kr_due(&ctx));
     ck_assert_int_eq(kr_poll(&ctx), KR_CANCELLED);
+    /* what is done within it ends with it */
+    struct kr_ctx inner;
+    kr_ctx_init(&inner, 0);
+    ck_assert_int_eq(kr_poll(&inner), KR_OK);
+    inner.within = &ctx;
+    ck_assert(kr_due(&inner));
+    ck_assert_int_eq(kr_poll(&inner), KR_CANCELLED);
+    kr_ctx_clear_error(&inner);
+    ctx.cancelled = 0;
+    ck_assert_int_eq(kr_poll(&inner), KR_OK);
+    ctx.deadline = kr_seconds() - 1;
+    ck_assert_int_eq(kr_poll(&inner), KR_TIME_LIMIT);
+    kr_ctx_fini(&inner);
     kr_ctx_fini(&ctx);
 }
 END_TEST

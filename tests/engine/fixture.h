@@ -143,7 +143,7 @@ static UNUSED json_t *points(void)
 static UNUSED json_t *predict(json_t *model, const char *where)
 {
     json_t *reply;
-    OK(kr_engine_predict(ctx, points(), model, where, &reply));
+    OK(kr_engine_predict(ctx, NULL, points(), model, where, &reply));
     return keep(reply);
 }
 

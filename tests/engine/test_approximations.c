@@ -104,7 +104,7 @@ START_TEST(covariances_and_samples)
     json_object_set_new(request, "covariance", json_true());
     json_object_set_new(request, "gradient", json_true());
     json_object_set_new(request, "samples", json_of("{'count': 3, 'seed': 1}"));
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     keep(reply);
     for (size_t i = 0; i < 3; i++)
         ck_assert_double_eq(json_number_value(json_array_get(json_array_get(at(reply, "covariance"), i), i)),
@@ -144,7 +144,7 @@ static void wrong(json_t *model, const char *member, const char *value, const ch
 {
     json_t *changed = keep(json_deep_copy(model)), *weights = at(changed, "weights"), *reply;
     json_object_set_new(weights, member, json_incref(json_of("%s", value)));
-    ck_assert_int_eq(kr_engine_predict(ctx, points(), changed, NULL, &reply), KR_INVALID);
+    ck_assert_int_eq(kr_engine_predict(ctx, NULL, points(), changed, NULL, &reply), KR_INVALID);
     ck_assert_str_eq(ctx->error.pointer, pointer);
     kr_ctx_clear_error(ctx);
 }
@@ -161,11 +161,11 @@ START_TEST(documents_that_contradict_themselves)
     wrong(model, "noise_variance", "[1]", "/weights/noise_variance");
     wrong(exact, "factor", "[[1]]", "/weights/factor");
     json_object_del(at(exact, "weights"), "x");
-    ck_assert_int_eq(kr_engine_predict(ctx, points(), exact, NULL, &reply), KR_INVALID);
+    ck_assert_int_eq(kr_engine_predict(ctx, NULL, points(), exact, NULL, &reply), KR_INVALID);
     ck_assert_str_eq(ctx->error.pointer, "/weights/x");
     kr_ctx_clear_error(ctx);
     json_object_del(at(model, "approximation"), "inputs");
-    ck_assert_int_eq(kr_engine_predict(ctx, points(), model, NULL, &reply), KR_INVALID);
+    ck_assert_int_eq(kr_engine_predict(ctx, NULL, points(), model, NULL, &reply), KR_INVALID);
     ck_assert_str_eq(ctx->error.pointer, "/approximation/inputs");
 }
 END_TEST

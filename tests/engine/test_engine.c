@@ -231,7 +231,7 @@ END_TEST
 START_TEST(predictions_refuse_with_a_pointer)
 {
     json_t *model = at(tune(tune_request(PLAIN_MODEL, "")), "model"), *reply = NULL, *broken;
-#define PREDICT(text, document) kr_engine_predict(ctx, json_of(text), document, NULL, &reply)
+#define PREDICT(text, document) kr_engine_predict(ctx, NULL, json_of(text), document, NULL, &reply)
     REFUSED(PREDICT("{}", model), "/x");
     REFUSED(PREDICT("{'x': [[1, 2]]}", model), "/x");
     REFUSED(PREDICT("{'x': [[1, 2, 3], [1, 2]]}", model), "/x/1");
@@ -280,12 +280,13 @@ START_TEST(a_prediction_says_what_was_asked_for)
         ck_assert_double_eq_tol(json_number_value(json_array_get(row, 2)), mean + 1.6448536269514722 * sd,
                                 1e-9);
     }
-    OK(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]], 'variance': false}"), model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'variance': false}"), model, NULL,
+                         &reply));
     keep(reply);
     ck_assert_uint_eq(json_object_size(reply), 1);
     ck_assert_double_eq(json_number_value(json_array_get(at(reply, "mean"), 0)),
                         json_number_value(json_array_get(at(all, "mean"), 0)));
-    OK(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]], 'observation_noise': false}"), model, NULL,
+    OK(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'observation_noise': false}"), model, NULL,
                          &reply));
     keep(reply);
     const double noise = number(at(model, "noise"), "variance"),

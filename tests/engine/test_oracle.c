@@ -290,7 +290,7 @@ static void compare_joint(json_t *one)
     json_object_set_new(request, "gradient",
                         json_boolean(json_object_get(at(one, "joint"), "gradient") != NULL));
     json_object_set(request, "x", at(one, "points"));
-    OK(kr_engine_predict(ctx, request, model_of(one), NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model_of(one), NULL, &reply));
     keep(reply);
     json_object_foreach(at(one, "joint"), key, wanted)
         compare_arrays(at(reply, key), wanted, largest(wanted), name, key, "a model");

@@ -6,14 +6,14 @@ static json_t *model;
 static json_t *ask(const char *json)
 {
     json_t *reply = NULL;
-    OK(kr_engine_predict(ctx, json_of("%s", json), model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, json_of("%s", json), model, NULL, &reply));
     return keep(reply);
 }
 
 static kr_status refused(json_t *request)
 {
     json_t *reply = NULL;
-    const kr_status status = kr_engine_predict(ctx, request, model, NULL, &reply);
+    const kr_status status = kr_engine_predict(ctx, NULL, request, model, NULL, &reply);
     json_decref(reply);
     return status;
 }
@@ -69,7 +69,7 @@ START_TEST(covariance_of_too_many_points_is_refused_with_the_number)
     for (int i = 0; i < 2001; i++)
         json_array_append_new(x, json_pack("[i, i, i]", 1, 2, i));
     REFUSED(refused(request), "/covariance");
-    OK(kr_engine_predict(ctx, json_of("{" POINTS "}"), model, NULL, &x));
+    OK(kr_engine_predict(ctx, NULL, json_of("{" POINTS "}"), model, NULL, &x));
     keep(x);
     (void)refused(request);
     ck_assert_ptr_nonnull(strstr(ctx->error.detail, "2001"));
@@ -94,7 +94,7 @@ START_TEST(gradient)
                 json_array_set_new(
                     row, k,
                     json_real(json_number_value(json_array_get(row, k)) + (side ? steps[k] : -steps[k])));
-                OK(kr_engine_predict(ctx, moved, model, NULL, &reply_there));
+                OK(kr_engine_predict(ctx, NULL, moved, model, NULL, &reply_there));
                 mean[side] = item(keep(reply_there), "mean", i);
             }
             const double wanted = (mean[1] - mean[0]) / (2 * steps[k]);
@@ -119,7 +119,7 @@ START_TEST(clamped_variances_are_counted)
         json_array_append_new(x, json_pack("[f, f, f]", from[0], from[ROWS], from[2 * ROWS]));
     }
     json_object_set_new(request, "x", x);
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     const double clamped = number(keep(reply), "clamped_variances");
     ck_assert(clamped >= 1 && clamped <= ROWS);
     size_t zeros = 0;
@@ -192,7 +192,7 @@ START_TEST(repeated_points_need_jitter_and_it_is_told)
     json_t *request = json_of("{'x': [], 'observation_noise': false, 'samples': {'count': 3}}"), *reply;
     for (int i = 0; i < TIMES; i++)
         json_array_append_new(at(request, "x"), json_pack("[f, f, f]", 2.0, 20.0, 200.0));
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     const double variance = item(keep(reply), "variance", 0), jitter = number(reply, "samples_jitter");
     ck_assert(jitter > 0 && jitter < 1e-9 * variance);
     for (size_t s = 0; s < 3; s++)
@@ -200,7 +200,7 @@ START_TEST(repeated_points_need_jitter_and_it_is_told)
             ck_assert_double_eq_tol(cell(reply, "samples", s, 0), cell(reply, "samples", s, i),
                                     20 * sqrt(jitter));
     json_object_set(request, "observation_noise", json_true());
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     ck_assert_double_eq(number(keep(reply), "samples_jitter"), 0);
 }
 END_TEST
@@ -247,7 +247,7 @@ END_TEST
 static void check_method(json_t *request, const char *method, const char *reason)
 {
     json_t *reply;
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     keep(reply);
     ck_assert_str_eq(json_string_value(at(reply, "samples_method")), method);
     ck_assert_msg(strstr(json_string_value(at(reply, "samples_reason")), reason) != NULL, "%s: %s", reason,

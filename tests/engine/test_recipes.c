@@ -229,7 +229,7 @@ START_TEST(a_whole_run_follows_its_recipe)
                      "leave_one_out");
     assert_same_json(at(model, "parameters"), at(result, "parameters"));
     json_t *predicted;
-    OK(kr_engine_predict(ctx, json_of("{'x': [[0, 0, 0]]}"), model, NULL, &predicted));
+    OK(kr_engine_predict(ctx, NULL, json_of("{'x': [[0, 0, 0]]}"), model, NULL, &predicted));
     keep(predicted);
 }
 END_TEST
@@ -250,7 +250,7 @@ START_TEST(a_model_keeps_a_value_beyond_its_bounds)
                  high = json_number_value(json_array_get(bounds, 1));
     ck_assert(value < 0.999 || value > 1.001);
     ck_assert(low <= value && value <= high && low <= 0.999 && high >= 1.001);
-    OK(kr_engine_predict(ctx, json_of("{'x': [[0.3]]}"), model, NULL, &predicted));
+    OK(kr_engine_predict(ctx, NULL, json_of("{'x': [[0.3]]}"), model, NULL, &predicted));
     keep(predicted);
 }
 END_TEST

@@ -145,7 +145,7 @@ START_TEST(models_predict_each_target)
         json_t *one;
         request = points();
         json_object_set(request, "target", t ? keep(json_string("z")) : keep(json_integer(0)));
-        OK(kr_engine_predict(ctx, request, model, NULL, &one));
+        OK(kr_engine_predict(ctx, NULL, request, model, NULL, &one));
         keep(one);
         for (size_t i = 0; i < 3; i++) {
             const double mean = json_number_value(json_array_get(at(one, "mean"), i));
@@ -199,14 +199,14 @@ START_TEST(what_is_of_one_target_asks_for_it)
     json_t *model = tuned(models[0], ""), *reply;
     for (int i = 0; i < 3; i++) {
         json_t *request = json_of("{'x': [[2, 20, 200]], %s}", options[i]);
-        REFUSED(kr_engine_predict(ctx, request, model, NULL, &reply), pointers[i]);
+        REFUSED(kr_engine_predict(ctx, NULL, request, model, NULL, &reply), pointers[i]);
         json_object_set(request, "target", keep(json_string("y")));
-        OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+        OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
         ck_assert_ptr_nonnull(json_object_get(keep(reply), pointers[i] + 1));
     }
-    REFUSED(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]], 'target': 2}"), model, NULL, &reply),
+    REFUSED(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'target': 2}"), model, NULL, &reply),
             "/target");
-    REFUSED(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]], 'target': 'x'}"), model, NULL, &reply),
+    REFUSED(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'target': 'x'}"), model, NULL, &reply),
             "/target");
 }
 END_TEST
@@ -216,7 +216,7 @@ START_TEST(csv_has_columns_for_each)
     add_target();
     json_t *model = tuned(models[0], ""), *reply,
            *request = json_of("{'x': [[2, 20, 200]], 'quantiles': [0.1, 0.9]}");
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     char *text = kr_predict_csv(ctx, request, keep(reply), model);
     ck_assert_ptr_nonnull(text);
     ck_assert_str_eq(strtok(text, "\n"), "mean_y,mean_z,variance_y,variance_z,q0.1_y,q0.9_y,q0.1_z,q0.9_z");
@@ -228,7 +228,7 @@ START_TEST(csv_has_columns_for_each)
     }
     free(text);
     kr_predict_option(request, "target", "z");
-    OK(kr_engine_predict(ctx, request, model, NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, request, model, NULL, &reply));
     text = kr_predict_csv(ctx, request, keep(reply), model);
     ck_assert_str_eq(strtok(text, "\n"), "mean,variance,q0.1,q0.9");
     free(text);

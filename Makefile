@@ -37,7 +37,7 @@ benches := $(bench_sources:tests/bench/%.c=$(BUILD)/bench/%)
 examples := $(example_sources:clients/c/%.c=$(BUILD)/examples/%)
 
 .DEFAULT_GOAL := all
-.PHONY: all test test-programs examples asan lint bench demo demo-constraints nightly clean format api api-check help FORCE
+.PHONY: all test test-programs examples asan lint bench bench-quality demo demo-constraints nightly clean format api api-check help FORCE
 
 # ---- dependencies: looked for once, installed where they are missing (see deploy/install-deps.sh) -----------------------
 
@@ -171,6 +171,10 @@ format:
 bench: $(benches) $(binary)
 	@for program in $(benches); do KRIGED_BINARY=$(CURDIR)/$(BUILD)/kriged OMP_WAIT_POLICY=passive "$$program"; done
 
+# Options of tests/quality/quality.py: make bench-quality QUALITY="--splits 2 --sets autompg concrete".
+bench-quality: $(BUILD)/kriged
+	@$(or $(PYTHON),python3) tests/quality/quality.py --binary $(BUILD)/kriged --results $(BUILD)/quality/results.json $(QUALITY)
+
 demo: $(BUILD)/kriged
 	@deploy/demo.sh $(BUILD)/kriged
 
@@ -194,6 +198,7 @@ help:
 	@echo "make debug    the tests of operators, solvers and optimisers, every operator checked as it is used"
 	@echo "make lint     formatting, layers, budgets and text"
 	@echo "make bench    the benchmarks"
+	@echo "make bench-quality  scores on real data beside scikit-learn, some hours: QUALITY=\"--splits 1 --sets autompg concrete\""
 	@echo "make examples the programs of clients/c, which show the library at work"
 	@echo "make demo     a daemon tunes a model of the strength of concrete, over HTTP, in under a minute"
 	@echo "make demo-constraints  what a constraint does for intervals, on real data: tuned without and with it"

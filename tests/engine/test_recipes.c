@@ -38,6 +38,26 @@ static json_t *checked(const struct kr_source *data, const char *more)
 #define MODEL               ", 'model': {'kernel': {'type': 'matern52', 'ard': true}}"
 #define SHOWN(json, wanted) ck_assert_str_eq(text_of(json), wanted)
 
+/* A lognormal prior whose density is highest at `mode`, or with sd = 0 none. */
+static void prior_is(json_t *parameter, double mode, double sd)
+{
+    const json_t *prior = json_object_get(parameter, "prior");
+    ck_assert_msg(prior ? sd > 0 : sd == 0, "%s", text_of(parameter));
+    if (!prior)
+        return;
+    ck_assert_str_eq(json_string_value(json_object_get(prior, "type")), "lognormal");
+    ck_assert_double_eq(json_number_value(json_object_get(prior, "sd")), sd);
+    ck_assert_double_eq_tol(json_number_value(json_object_get(prior, "mean")), log(mode) + sd * sd, 1e-14);
+}
+
+/* Of the model of a request, for d features; sd = 0: none. */
+static void priors_are(json_t *shown, double mode, double sd, double noise_mode, double noise_sd)
+{
+    json_t *model = at(shown, "model");
+    prior_is(at(at(model, "kernel"), "lengthscale"), mode, sd);
+    prior_is(at(at(model, "noise"), "variance"), noise_mode, noise_sd);
+}
+
 static void recipes_are(const struct kr_source *data, const char *name, const char *objective, int starts,
                         bool priors)
 {
@@ -47,15 +67,7 @@ static void recipes_are(const struct kr_source *data, const char *name, const ch
     SHOWN(at(shown, "objective"), objective);
     ck_assert_str_eq(json_string_value(at(shown, "recipe")), name);
     ck_assert_int_eq((int)number(at(shown, "restarts"), "count"), starts);
-    const json_t *lengthscale = at(at(at(shown, "model"), "kernel"), "lengthscale");
-    ck_assert_msg(json_is_object(lengthscale) == priors, "%s: %s", name, text_of(lengthscale));
-    if (priors) {
-        const json_t *prior = json_object_get(lengthscale, "prior");
-        ck_assert_str_eq(json_string_value(json_object_get(prior, "type")), "lognormal");
-        ck_assert_double_eq_tol(json_number_value(json_object_get(prior, "mean")),
-                                0.7 + log((double)data->data.d) / 2, 1e-15);
-        ck_assert_double_eq(json_number_value(json_object_get(prior, "sd")), 1);
-    }
+    priors_are(shown, 1.6 * sqrt((double)data->data.d), priors, 0.14, priors);
     json_t *again; /* an effective request is one that says all of it */
     OK(kr_engine_check(ctx, shown, data, &again));
     assert_same_json(shown, keep(again));
@@ -74,7 +86,7 @@ START_TEST(they_fill_in_what_is_measured_best)
                            again = rows_of(200, 8, 3, false);
     recipes_are(&few, "predictive", "{\"loss\":\"nlpd\"," KFOLD NONE, 2, true);
     recipes_are(&many, "predictive", "{\"loss\":\"nlpd\"," KFOLD NONE, 2, false);
-    recipes_are(&few, "robust", "{\"loss\":\"crps\"," EACH NONE, 2, false);
+    recipes_are(&few, "robust", "{\"loss\":\"crps\"," EACH NONE, 2, true);
     recipes_are(&again, "robust", "{\"loss\":\"crps\"," KFOLD NONE, 2, false);
     json_t *evidence = checked(&few, ", 'recipe': 'evidence'" MODEL);
     ck_assert_str_eq(json_string_value(at(at(evidence, "objective"), "loss")), "evidence");
@@ -83,6 +95,59 @@ START_TEST(they_fill_in_what_is_measured_best)
     evidence = checked(&many, ", 'recipe': 'evidence'" MODEL);
     ck_assert_str_eq(json_string_value(at(at(evidence, "objective"), "calibrate")), "leave_one_out");
     ck_assert_int_eq((int)number(at(evidence, "restarts"), "count"), 2);
+}
+END_TEST
+
+/* Where rows are few, of what is standardised, and of noise that is not known already. */
+START_TEST(priors_where_rows_are_few)
+{
+    const struct kr_source few = rows_of(79, 8, 0, false), more = rows_of(80, 8, 0, false),
+                           most = rows_of(159, 8, 0, false), many = rows_of(160, 8, 0, false),
+                           noisy = rows_of(79, 8, 0, true);
+    priors_are(checked(&few, ", 'recipe': 'evidence'" MODEL), 2.7 * sqrt(8), 2, 0.14, 1.5);
+    priors_are(checked(&more, ", 'recipe': 'evidence'" MODEL), 0, 0, 0.14, 1.5);
+    priors_are(checked(&most, ", 'recipe': 'evidence'" MODEL), 0, 0, 0.14, 1.5);
+    priors_are(checked(&many, ", 'recipe': 'evidence'" MODEL), 0, 0, 0, 0);
+    priors_are(checked(&most, ", 'recipe': 'predictive'" MODEL), 1.6 * sqrt(8), 1, 0.14, 1);
+    priors_are(checked(&many, ", 'recipe': 'predictive'" MODEL), 0, 0, 0, 0);
+    priors_are(checked(&noisy, ", 'recipe': 'evidence'" MODEL), 2.7 * sqrt(8), 2, 0, 0);
+    priors_are(checked(&few,
+                       ", 'recipe': 'evidence', 'model': {'kernel': {'type': 'rbf'}, 'standardize': {'x': "
+                       "false}}"),
+               0, 0, 0.14, 1.5);
+    priors_are(checked(&few,
+                       ", 'recipe': 'evidence', 'model': {'kernel': {'type': 'rbf'}, 'standardize': {'y': "
+                       "false}}"),
+               2.7 * sqrt(8), 2, 0, 0);
+}
+END_TEST
+
+/* 24 rows, 200 unseen ones: without priors the noise falls to its bound and predictions are far too sure. */
+START_TEST(few_rows_are_not_overfitted)
+{
+    const char *const how[] = {"'recipe': 'evidence'",
+                               "'objective': {'loss': 'evidence'}, 'restarts': {'count': 2}",
+                               "'recipe': 'predictive'",
+                               "'objective': {'loss': 'nlpd', 'validation': {'type': 'kfold'}}, 'restarts': "
+                               "{'count': 2}",
+                               "'recipe': 'robust'",
+                               "'objective': {'loss': 'crps', 'validation': {'type': 'leave_one_out'}}, "
+                               "'restarts': {'count': 2}"};
+    const struct kr_source data = rows_of(224, 8, 0, false);
+    double nlpd[6];
+    json_t *unseen = json_array(), *reply;
+    for (int i = 24; i < 224; i++)
+        json_array_append_new(unseen, json_integer(i));
+    for (size_t i = 0; i < 6; i++) {
+        json_t *request = json_of("{'dataset': 'd', %s" MODEL "}", how[i]);
+        json_object_set_new(request, "test", json_pack("{s:O}", "rows", unseen));
+        OK(kr_engine_tune(ctx, request, &data, NULL, NULL, &emit, &reply));
+        nlpd[i] = number(at(at(at(keep(reply), "result"), "metrics"), "test"), "nlpd");
+    }
+    for (size_t i = 0; i < 6; i += 2)
+        ck_assert_msg(nlpd[i] < nlpd[i + 1] - 0.1, "%s: %g, %s: %g", how[i], nlpd[i], how[i + 1],
+                      nlpd[i + 1]);
+    json_decref(unseen);
 }
 END_TEST
 
@@ -136,9 +201,12 @@ START_TEST(what_a_request_says_stays)
     SHOWN(at(json_array_get(kernels, 0), "lengthscale"),
           "{\"value\":1.0,\"fixed\":false,\"prior\":{\"type\":\"gamma\",\"shape\":2.0,\"rate\":1.0}}");
     SHOWN(at(json_array_get(kernels, 1), "lengthscale"), "{\"value\":2.0,\"fixed\":true}");
-    json_t *prior = at(at(json_array_get(kernels, 2), "lengthscale"), "prior");
-    ck_assert_double_eq_tol(number(prior, "mean"), 0.7 + log(2) / 2, 1e-15); /* of the features it sees */
+    prior_is(at(json_array_get(kernels, 2), "lengthscale"), 1.6 * sqrt(2), 1); /* of the features it sees */
     SHOWN(at(json_array_get(kernels, 2), "variance"), "1.0");
+    shown = checked(&small,
+                    ", 'recipe': 'predictive', 'model': {'kernel': {'type': 'rbf'}, 'noise': {'variance': "
+                    "{'value': 0.01, 'fixed': true}}}");
+    SHOWN(at(at(at(shown, "model"), "noise"), "variance"), "{\"value\":0.01,\"fixed\":true}");
     /* the evidence needs no validation whatever the recipe */
     shown = checked(&small, ", 'recipe': 'predictive', 'objective': {'loss': 'evidence'}" MODEL);
     ck_assert_ptr_null(json_object_get(at(shown, "objective"), "validation"));
@@ -255,7 +323,7 @@ START_TEST(a_model_keeps_a_value_beyond_its_bounds)
 }
 END_TEST
 
-ENGINE_SUITE("recipes", they_fill_in_what_is_measured_best, test_rows_do_not_count,
-             large_holds_out_a_tenth_and_5000_at_most, what_a_request_says_stays,
-             what_cannot_be_calibrated_is_not, without_one_the_loss_is_required, gradients_know_them,
-             a_whole_run_follows_its_recipe, a_model_keeps_a_value_beyond_its_bounds)
+ENGINE_SUITE("recipes", they_fill_in_what_is_measured_best, priors_where_rows_are_few,
+             few_rows_are_not_overfitted, test_rows_do_not_count, large_holds_out_a_tenth_and_5000_at_most,
+             what_a_request_says_stays, what_cannot_be_calibrated_is_not, without_one_the_loss_is_required,
+             gradients_know_them, a_whole_run_follows_its_recipe, a_model_keeps_a_value_beyond_its_bounds)

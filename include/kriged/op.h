@@ -84,9 +84,11 @@ kr_status kr_op_check(struct kr_ctx *ctx, const struct kr_op *op, size_t probes,
                       double *theta) KR_MUST_CHECK;
 
 /*
- * K(X, Z), never stored: tiles of KR_TILE x KR_TILE are evaluated when needed. Z = NULL stands for X: the
- * Gram matrix. A product with k columns costs n m (kernel + 2 k) flops; memory O(threads KR_TILE^2). kernel,
- * theta and the points are borrowed and must outlive the operator.
+ * K(X, Z), never stored. Z = NULL stands for X: the Gram matrix. Stationary kernels, their sums and products
+ * go through fused tiles: values are used from registers, of a Gram matrix twice, packed points and vectors
+ * take O((n + m) (d + k)) memory, and the operator has a single precision form with a pull of its own. The
+ * rest is evaluated by tiles of KR_TILE x KR_TILE: n m (kernel + 2 k) flops for k columns, O(threads
+ * KR_TILE^2) memory. kernel, theta and the points are borrowed and must outlive the operator.
  */
 kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                        const struct kr_points *X, const struct kr_points *Z, struct kr_op *out) KR_MUST_CHECK;

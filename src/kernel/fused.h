@@ -28,12 +28,32 @@ struct kr_fused_block {
 
 typedef void kr_fused_function(const struct kr_fused_block *);
 
+/*
+ * The derivative on a rectangle. Weights of its entries are u v' + ut vt' (rows' and columns' panels of k
+ * vectors; ut = NULL: the first part alone), or given, [row][cols * 64]. With G = weight dg/ds,
+ *
+ *     row_sums += G 1    col_sums += G' 1    col_moments += G' x    ([cols][d][64])
+ *
+ * from which sum G (x_k - z_k)^2 follows; where distances are not to be expanded that sum is added to
+ * `squares` (d) instead. sums: + sum of weight g, + sum of weight dg/dshape.
+ */
+struct kr_fused_pull {
+    struct kr_fused_block at; /* the points, k, u and v; its results, tile and factor are not used */
+    const void *ut, *vt, *weights;
+    void *row_sums, *col_sums, *col_moments;
+    double *squares, sums[2];
+};
+
+typedef void kr_fused_pull_function(struct kr_fused_pull *);
+
 enum { KR_PANEL = 64, KR_FUSED_LEVELS = 3, KR_FUSED_COLUMNS = 32 /* right-hand sides at a time */ };
 
 struct kr_fused {
     double (*factor)(double shape);                     /* s = factor r^2 */
     double (*steepness)(double shape, size_t features); /* |dg/ds| at 0, where it is largest */
     kr_fused_function *product[KR_FUSED_LEVELS][2];     /* by level; float, double */
+    kr_fused_pull_function *pull[KR_FUSED_LEVELS][2];
+    bool shaped; /* g depends on the shape */
 };
 
 /* The best level of this machine, an index of the arrays above; lower ones by kr_fused_use, for tests. */

@@ -2,7 +2,8 @@
  * The product of a rectangle of K with vectors, K never written: s = |x - z|^2/2 (scaled) is summed in
  * registers for ROWS rows by COLUMNS vectors of columns, the kernel's profile makes g of it, and g is used
  * from the register for every right-hand side: for the columns, and in the symmetric form for the rows too.
- * Cost of an entry: d + profile + k (2 k) multiply-adds. A template (lanes.h); instances.h includes it.
+ * The derivative is in fused_pull.h. Cost of an entry: d + profile + k (2 k) multiply-adds. A template
+ * (lanes.h); instances.h includes it.
  */
 #include "kernel/lanes.h"
 
@@ -154,4 +155,13 @@ static void KR_NAME(product)(const struct kr_fused_block *b)
                 KR_NAME(product_rows)(b, i, r0);
     }
 }
+
+/* w += u v' for `count` pairs of vectors. */
+KR_LANES_INLINE void KR_NAME(add_outer)(size_t count, const real *u, const real *v, lanes w[ROWS][COLUMNS])
+{
+    for (size_t e = 0; e < count; e++, u += KR_PANEL, v += KR_PANEL)
+        EACH_ROW EACH_COLUMN w[r][c] += u[r] * KR_LOADED(v + c * LANES);
+}
+
+#include "kernel/fused_pull.h"
 #endif

@@ -3,6 +3,7 @@
  *
  *     KR_PROFILE_FACTOR(shape)   the factor; `shape` is the kernel's last parameter where it has one
  *     KR_PROFILE_SIGN            the factor's sign: 1 or -1
+ *     KR_PROFILE_SHAPED          1 where g depends on the shape; else it need not be defined
  *     KR_PROFILE                 { *g = g(s); *slope = dg/ds; (*by_shape = dg/dshape at fixed distance) }, on
  *                                `lanes` of `real` numbers with the functions of lanes.h
  *
@@ -12,6 +13,10 @@
 #define KERNEL_PROFILE_H
 
 #include "kernel/fused.h"
+
+#ifndef KR_PROFILE_SHAPED
+#define KR_PROFILE_SHAPED 0
+#endif
 
 #include "kernel/instances.h"
 
@@ -37,6 +42,8 @@ static const struct kr_fused fused = {
     .factor = profile_factor,
     .steepness = profile_steepness,
     .product = KR_EACH_LEVEL(product),
+    .pull = KR_EACH_LEVEL(pull),
+    .shaped = KR_PROFILE_SHAPED,
 };
 
 #endif

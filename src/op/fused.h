@@ -63,4 +63,19 @@ kr_status kr_fused_product(struct kr_ctx *ctx, const struct kr_fused_sum *sum, c
                            const struct kr_points *x, const struct kr_points *z, bool single, size_t k,
                            const double *V, double *Y, bool *done) KR_MUST_CHECK;
 
+/* Weights of entries: alpha U V' of k pairs, or W (row-major, ld columns; alpha is 1). `transposed`: rows and
+ * columns change places. */
+struct kr_fused_weights {
+    size_t k, ld;
+    const double *U, *V, *W;
+    double alpha;
+    bool transposed;
+};
+
+/* grad += the derivative of one kernel with fused tiles; *done = false, and grad untouched, where points are
+ * too far out. z = NULL stands for x. */
+kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+                        const struct kr_points *x, const struct kr_points *z, bool single,
+                        const struct kr_fused_weights *weights, double *grad, bool *done) KR_MUST_CHECK;
+
 #endif

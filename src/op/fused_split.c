@@ -34,39 +34,54 @@ static size_t count_terms(const struct kr_kernel *kernel)
     return count;
 }
 
-static void collect(const struct kr_kernel *kernel, struct kr_fused_sum *out, size_t *rest,
-                    struct kr_kernel **others)
+/* What is found of each kind. */
+struct found {
+    size_t rest, others;
+    struct kr_kernel **in_rest, **in_others;
+};
+
+static void collect(const struct kr_kernel *kernel, struct kr_fused_sum *out, struct found *found)
 {
     struct kr_fused_term term = {0};
-    if (is_sum(kernel))
+    if (is_sum(kernel)) {
         for (size_t c = 0; c < kernel->nkernels; c++)
-            collect(kernel->kernels[c], out, rest, others);
-    else if (leaves(kernel, &term))
+            collect(kernel->kernels[c], out, found);
+        return;
+    }
+    const bool fused = leaves(kernel, &term);
+    if (fused)
         out->term[out->terms++] = term;
     else
-        others[(*rest)++] = (struct kr_kernel *)kernel;
+        found->in_rest[found->rest++] = (struct kr_kernel *)kernel;
+    if (!fused || term.leaves > 1)
+        found->in_others[found->others++] = (struct kr_kernel *)kernel;
 }
 
-/* The sum that `kernel` begins with, for the rest's type. */
+/* A sum of these kernels, of the type of `whole`, which is one (count > 1). */
+static kr_status sum_of(struct kr_ctx *ctx, const struct kr_kernel *whole, size_t count,
+                        struct kr_kernel **kernels, const struct kr_kernel **out)
+{
+    struct kr_kernel *sum;
+    *out = count == 1 ? kernels[0] : NULL;
+    if (count < 2)
+        return KR_OK;
+    KR_ALLOC(ctx, sum, 1);
+    *sum = *whole;
+    sum->nkernels = count;
+    sum->kernels = kernels;
+    *out = sum;
+    return KR_OK;
+}
+
 kr_status kr_fused_split(struct kr_ctx *ctx, const struct kr_kernel *kernel, struct kr_fused_sum *out)
 {
-    struct kr_kernel **others, *sum;
-    size_t rest = 0;
+    struct found found = {0};
     const size_t count = count_terms(kernel);
     *out = (struct kr_fused_sum){0};
     KR_ALLOC(ctx, out->term, count);
-    KR_ALLOC(ctx, others, count);
-    KR_ALLOC(ctx, sum, 1);
-    collect(kernel, out, &rest, others);
-    if (out->terms == 0)
-        out->rest = kernel;
-    else if (rest == 1)
-        out->rest = others[0];
-    else if (rest > 1) {
-        *sum = *kernel;
-        sum->nkernels = rest;
-        sum->kernels = others;
-        out->rest = sum;
-    }
-    return KR_OK;
+    KR_ALLOC(ctx, found.in_rest, count);
+    KR_ALLOC(ctx, found.in_others, count);
+    collect(kernel, out, &found);
+    KR_TRY(sum_of(ctx, kernel, found.rest, found.in_rest, &out->rest));
+    return sum_of(ctx, kernel, found.others, found.in_others, &out->others);
 }

@@ -79,20 +79,13 @@ static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, c
     return kr_kernel_multiply(ctx, self, op->symmetric, false, &self->z, &self->x, k, X, Y);
 }
 
-/* Where the weights of a tile come from: alpha U V', or a matrix. */
-struct weights {
-    size_t k;
-    const double *U, *V, *W;
-    double alpha;
-};
-
-static void tile_weights(const struct kr_op *op, const struct weights *w, const struct kr_tile *tile,
+static void tile_weights(const struct kr_op *op, const struct kr_fused_weights *w, const struct kr_tile *tile,
                          size_t i, size_t j, double *out)
 {
     const int m = (int)tile->m, n = (int)tile->n, k = (int)w->k;
     if (w->W) {
         for (size_t r = 0; r < tile->m; r++)
-            memcpy(out + r * tile->n, w->W + (i + r) * op->cols + j, tile->n * sizeof *out);
+            memcpy(out + r * tile->n, w->W + (i + r) * w->ld + j, tile->n * sizeof *out);
         return;
     }
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, n, m, k, w->alpha, w->V + j, (int)op->cols, w->U + i,
@@ -102,14 +95,15 @@ static void tile_weights(const struct kr_op *op, const struct weights *w, const 
                     w->V + i, (int)op->cols, 1, out, n);
 }
 
-static void pull_rows(const struct kr_op *op, const struct weights *w, size_t i, double *memory, double *lane)
+static void pull_rows(const struct kr_op *op, const struct kr_kernel *kernel,
+                      const struct kr_fused_weights *w, size_t i, double *memory, double *lane)
 {
     const struct kernel_op *self = op->self;
     double *scratch = memory + KR_TILE * KR_TILE;
     for (size_t j = op->symmetric && !w->W ? i : 0; j < self->z.n; j += KR_TILE) {
         struct kr_tile tile = tile_at(&self->x, &self->z, i, j);
         tile_weights(op, w, &tile, i, j, memory);
-        self->kernel->type->pull(self->kernel, self->theta, &tile, memory, lane, scratch);
+        kernel->type->pull(kernel, self->theta, &tile, memory, lane, scratch);
     }
 }
 
@@ -124,10 +118,11 @@ static size_t lane_length(const struct kr_kernel *kernel)
     return end;
 }
 
-static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const struct weights *w, double *grad)
+static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const struct kr_kernel *kernel,
+                            const struct kr_fused_weights *w, double *grad)
 {
     const struct kernel_op *self = op->self;
-    const size_t blocks = tile_rows(op->rows), length = lane_length(self->kernel);
+    const size_t blocks = tile_rows(op->rows), length = lane_length(kernel);
     double *memory, *lanes;
     struct kr_mark mark = kr_mark(ctx);
     KR_TRY(thread_memory(ctx, self, &memory));
@@ -135,7 +130,7 @@ static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const st
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
     for (size_t b = 0; b < blocks; b++)
         if (!kr_due(ctx))
-            pull_rows(op, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self),
+            pull_rows(op, kernel, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self),
                       lanes + b * length);
     for (size_t b = 0; b < blocks; b++)
         for (size_t p = 0; p < length; p++)
@@ -144,17 +139,39 @@ static kr_status pull_tiles(struct kr_ctx *ctx, const struct kr_op *op, const st
     return kr_poll(ctx);
 }
 
+kr_status kr_kernel_pull(struct kr_ctx *ctx, const struct kr_op *op, bool single,
+                         const struct kr_fused_weights *w, double *grad)
+{
+    const struct kernel_op *self = op->self;
+    const struct kr_points *z = op->symmetric ? NULL : &self->z;
+    if (op->rows == 0 || op->cols == 0)
+        return KR_OK;
+    for (size_t t = 0; t < self->fused.terms; t++) {
+        const struct kr_kernel *kernel = self->fused.term[t].kernels[0];
+        bool done = false;
+        if (self->fused.term[t].leaves > 1)
+            continue;
+        if (single)
+            KR_TRY(kr_fused_pull(ctx, kernel, self->theta, &self->x, z, true, w, grad, &done));
+        if (!done)
+            KR_TRY(kr_fused_pull(ctx, kernel, self->theta, &self->x, z, false, w, grad, &done));
+        if (!done)
+            KR_TRY(pull_tiles(ctx, op, kernel, w, grad));
+    }
+    return self->fused.others ? pull_tiles(ctx, op, self->fused.others, w, grad) : KR_OK;
+}
+
 static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
                       double alpha, double *grad)
 {
-    struct weights w = {k, U, V, NULL, alpha};
-    return k ? pull_tiles(ctx, op, &w, grad) : KR_OK;
+    const struct kr_fused_weights w = {.k = k, .U = U, .V = V, .alpha = alpha};
+    return k ? kr_kernel_pull(ctx, op, false, &w, grad) : KR_OK;
 }
 
 kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W, double *grad)
 {
-    struct weights w = {0, NULL, NULL, W, 1};
-    return pull_tiles(ctx, op, &w, grad);
+    const struct kr_fused_weights w = {.W = W, .ld = op->cols, .alpha = 1};
+    return kr_kernel_pull(ctx, op, false, &w, grad);
 }
 
 /* Row b of tiles, transposed into the column-major A; for a Gram matrix only what lies on and below the

@@ -12,11 +12,11 @@ struct kr_fused_term {
     const struct kr_kernel *kernels[KR_MAX_LEAVES];
 };
 
-/* kernel = sum of terms + rest (NULL: nothing). */
+/* kernel = sum of terms + rest (NULL: nothing) = sum of the terms of one leaf + others. */
 struct kr_fused_sum {
     size_t terms;
     struct kr_fused_term *term;
-    const struct kr_kernel *rest;
+    const struct kr_kernel *rest, *others;
 };
 
 struct kernel_op {
@@ -31,6 +31,9 @@ struct kernel_op {
 kr_status kr_kernel_multiply(struct kr_ctx *ctx, const struct kernel_op *self, bool gram, bool single,
                              const struct kr_points *x, const struct kr_points *z, size_t k, const double *X,
                              double *Y) KR_MUST_CHECK;
+struct kr_fused_weights;
+kr_status kr_kernel_pull(struct kr_ctx *ctx, const struct kr_op *op, bool single,
+                         const struct kr_fused_weights *w, double *grad) KR_MUST_CHECK;
 extern const struct kr_op_type kr_kernel_single_type;
 
 /* Rows of tiles. */

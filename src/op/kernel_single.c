@@ -17,5 +17,12 @@ static kr_status apply_t(struct kr_ctx *ctx, const struct kr_op *op, size_t k, c
     return kr_kernel_multiply(ctx, self, op->symmetric, true, &self->z, &self->x, k, X, Y);
 }
 
+static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,
+                      double alpha, double *grad)
+{
+    const struct kr_fused_weights w = {.k = k, .U = U, .V = V, .alpha = alpha};
+    return k ? kr_kernel_pull(ctx, op, true, &w, grad) : KR_OK;
+}
+
 const struct kr_op_type kr_kernel_single_type = {
-    .name = "kernel in single precision", .apply = apply, .apply_t = apply_t};
+    .name = "kernel in single precision", .apply = apply, .apply_t = apply_t, .pull = pull};

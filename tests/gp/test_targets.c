@@ -185,6 +185,73 @@ START_TEST(one_block_solve_serves_all)
 }
 END_TEST
 
+/* Conditions on predictions are means over targets, and their derivatives too. */
+START_TEST(constraints_are_means_over_targets)
+{
+    static const char *const names[] = {"calibration", "bias", "variance_budget"};
+    struct kr_variant specs[3];
+    struct kr_gp gp, one;
+    struct kr_gp_constraints constraints;
+    struct kr_evaluation evaluation;
+    double grad[64], c[3], J[3 * 64], wanted[3] = {0}, slopes[3 * 64] = {0};
+    for (int i = 0; i < 3; i++)
+        OK(kr_variant_init(ctx, &kr_constraint_registry, names[i], &specs[i]));
+    set_mean("constant", TARGETS);
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    const size_t count = gp.parameters.count;
+    OK(kr_gp_constrain(ctx, &gp, &(struct kr_variants){3, specs}, "/constraints", &constraints));
+    OK(kr_objective_constrained(ctx, &gp, &constraints, gp.start, false, &evaluation, grad, c, J));
+    for (size_t t = 0; t < TARGETS; t++) {
+        double single[3], rows[3 * 64];
+        set_mean("constant", t);
+        OK(kr_gp_init(ctx, &spec, &alone[t], &one));
+        OK(kr_gp_constrain(ctx, &one, &(struct kr_variants){3, specs}, "/constraints", &constraints));
+        OK(kr_objective_constrained(ctx, &one, &constraints, one.start, false, &evaluation, grad, single,
+                                    rows));
+        for (size_t i = 0; i < 3; i++) {
+            wanted[i] += single[i] / TARGETS;
+            for (size_t p = 0, from = i * one.parameters.count; p < count; p++)
+                if (p < gp.mean_first || p >= gp.noise_index || target_of(&gp, p) == t)
+                    slopes[i * count + p] += rows[from++] / TARGETS;
+        }
+    }
+    for (size_t i = 0; i < 3; i++) {
+        CLOSE(c[i], wanted[i], 1, 1e-10, "%s", names[i]);
+        for (size_t p = 0; p < count; p++)
+            CLOSE(J[i * count + p], slopes[i * count + p], 1, 1e-8, "%s by %s", names[i],
+                  gp.parameters.items[p].name);
+    }
+}
+END_TEST
+
+/* What an evaluation takes from the arena is what was said. */
+START_TEST(memory_is_within_the_estimate)
+{
+    static const char *const losses[] = {"mse", "nlpd", "evidence"}, *const spaces[] = {"exact", "inducing"};
+    spec.model.kernel = leaf(ctx, kernel_type("rbf"), 1);
+    for (int l = 0; l < 3; l++)
+        for (int f = 0; f < 2; f++)
+            for (int a = 0; a < 2; a++) {
+                struct kr_gp gp;
+                struct kr_evaluation evaluation;
+                const char *reason;
+                double grad[64];
+                OK(kr_variant_init(ctx, &kr_loss_registry, losses[l], &spec.objective.loss));
+                validate(f ? "kfold" : "fraction");
+                approximate(spaces[a]);
+                set_mean("constant", TARGETS);
+                OK(kr_gp_init(ctx, &spec, &data, &gp));
+                const struct kr_solver_type *solver =
+                    kr_solver_choose(&spec.solver, NULL, gp.train.n, 0, &reason);
+                const size_t said = kr_objective_bytes(&gp, solver, 0, false, 0), used = ctx->used;
+                ctx->peak = used;
+                OK(kr_objective_eval(ctx, &gp, gp.start, false, &evaluation, grad));
+                ck_assert_msg(ctx->peak - used <= said, "%s, %s, %s: %zu bytes, %zu were said", losses[l],
+                              f ? "kfold" : "fraction", spaces[a], ctx->peak - used, said);
+            }
+}
+END_TEST
+
 /* Parameters: units, priors over all observations, calibration. */
 START_TEST(parameters_of_several_units)
 {
@@ -254,5 +321,5 @@ END_TEST
 
 TARGETS_SUITE("targets", loss_is_the_mean_over_targets, approximations_share_the_features,
               iterative_solvers_and_draws, held_out_elsewhere_and_known_variances,
-              predictions_are_those_of_each, one_block_solve_serves_all, parameters_of_several_units,
-              refusals_have_their_places)
+              predictions_are_those_of_each, one_block_solve_serves_all, constraints_are_means_over_targets,
+              memory_is_within_the_estimate, parameters_of_several_units, refusals_have_their_places)

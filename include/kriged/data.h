@@ -15,15 +15,23 @@
 /* Rows are data rows, from 0; features are counted without the target, from 0. */
 struct kr_dataset {
     size_t n, d;
-    const double *x;                  /* feature-major: x[k * n + i] is feature k of row i */
-    const double *y;                  /* n targets; of several, y[t * n + i] is target t of row i */
-    const double *noise_variance;     /* n known variances in the target's units squared, or NULL */
-    const char *const *feature_names; /* d names, unique */
-    const char *target_name;          /* of several, the first one's */
-    void *mapping;                    /* set when x and y are mapped files: kr_dataset_unmap */
-    size_t targets;                   /* 0 counts as 1 */
-    const char *const *target_names;  /* of several, unique; NULL where there is one */
+    const double *x;                   /* feature-major: x[k * n + i] is feature k of row i */
+    const double *y;                   /* n targets; of several, y[t * n + i] is target t of row i */
+    const double *noise_variance;      /* n known variances in the target's units squared, or NULL */
+    const char *const *feature_names;  /* d names, unique */
+    const char *target_name;           /* of several, the first one's */
+    void *mapping;                     /* set when x and y are mapped files: kr_dataset_unmap */
+    size_t targets;                    /* 0 counts as 1 */
+    const char *const *target_names;   /* of several, unique; NULL where there is one */
+    const struct kr_texts *categories; /* d: the texts that a feature's codes stand for, none of numbers;
+                                          NULL: all are numbers */
 };
+
+/* Does feature k hold the codes of categories? */
+static inline bool kr_dataset_categorical(const struct kr_dataset *data, size_t k)
+{
+    return data->categories && data->categories[k].count;
+}
 
 static inline size_t kr_dataset_targets(const struct kr_dataset *data)
 {
@@ -32,6 +40,25 @@ static inline size_t kr_dataset_targets(const struct kr_dataset *data)
 
 /* A copy in the arena of the name of target t; NULL when the arena is full. */
 char *kr_dataset_target(struct kr_ctx *ctx, const struct kr_dataset *data, size_t t);
+
+/* ---- categories ---- */
+
+/*
+ * A column of texts is kept as codes 0, 1, .. of its texts in the order of their bytes (UTF-8). A coder is
+ * fed the texts cell by cell and gives provisional codes; finish makes those of n cells final. *wrong (NULL
+ * where all is well) says in words why a text is no category: too long, not UTF-8, or one too many.
+ */
+enum { KR_MOST_CATEGORIES = 1000, KR_CATEGORY_BYTES = 256 };
+struct kr_coder;
+kr_status kr_coder_new(struct kr_ctx *ctx, struct kr_coder **out) KR_MUST_CHECK;
+kr_status kr_coder_code(struct kr_ctx *ctx, struct kr_coder *coder, const char *text, size_t length,
+                        const char **wrong, double *code) KR_MUST_CHECK;
+kr_status kr_coder_finish(struct kr_ctx *ctx, const struct kr_coder *coder, size_t n, double *codes,
+                          struct kr_texts *out) KR_MUST_CHECK;
+/* The code of a text; false where it is none of the categories. */
+bool kr_category_find(const struct kr_texts *categories, const char *text, double *code);
+
+/* ---- CSV ---- */
 
 struct kr_csv_options {
     const char *target;         /* a name, an index as text, or several with commas between; NULL = last
@@ -44,9 +71,11 @@ struct kr_csv_options {
 /*
  * CSV (RFC 4180: quotes, CRLF; a UTF-8 byte-order mark is skipped; no trailing empty line needed). The first
  * line is a header when none of its cells is a number; otherwise features are named x1.. and the target y.
- * Errors name line and column ("line 7, column 3 (\"age\"): ..."): MALFORMED for ragged or unreadable text,
- * INVALID for non-finite numbers, unknown columns, fewer than 1 feature or 1 row, negative noise variances.
- * *dropped, when not NULL, receives the number of rows dropped. All memory from the arena.
+ * A feature whose cells are texts, none of them a number, is one of categories; NA and NaN are missing there
+ * too. Errors name line and column ("line 7, column 3 (\"age\"): ..."): MALFORMED for ragged or unreadable
+ * text, INVALID for non-finite numbers, numbers among texts, unknown columns, fewer than 1 feature or 1 row,
+ * negative noise variances. *dropped, when not NULL, receives the number of rows dropped. All memory from the
+ * arena.
  */
 kr_status kr_dataset_from_csv(struct kr_ctx *ctx, const char *text, size_t length,
                               const struct kr_csv_options *options, struct kr_dataset *out,
@@ -76,6 +105,8 @@ kr_status kr_transpose(struct kr_ctx *ctx, size_t rows, size_t cols, const doubl
 /* What PUT /v1/datasets replies about each column (features, then targets), and its warnings in words. */
 #define KR_COLUMN_FIELDS(F, S)                                                                               \
     F(S, TEXT, name, _, NULL, 0, 0, 0, "name of the column")                                                 \
+    F(S, TEXTS, categories, _, NULL, 0, 0, KR_OMIT,                                                          \
+      "of a feature of texts: them, in the order of their codes, from 0; the numbers beside are of codes")   \
     F(S, REAL, min, _, NULL, -1e308, 1e308, 0, "smallest value")                                             \
     F(S, REAL, max, _, NULL, -1e308, 1e308, 0, "largest value")                                              \
     F(S, REAL, mean, _, NULL, -1e308, 1e308, 0, "mean")                                                      \

@@ -46,6 +46,7 @@ enum kr_kind {
     KR_KIND_INT_LISTS, /* struct kr_int_lists */
     KR_KIND_SCALARS,   /* struct kr_reals: a number where it is one, else an array */
     KR_KIND_VECTORS,   /* struct kr_matrix: numbers where it has one column, else rows */
+    KR_KIND_TABLE,     /* struct kr_table: rows of equal length, of numbers and texts */
     KR_KIND_JSON       /* void *: any JSON, owned elsewhere */
 };
 
@@ -150,6 +151,11 @@ struct kr_texts {
     size_t count;
     const char **items;
 };
+struct kr_table {
+    size_t rows, cols;
+    double *items;      /* row-major; NaN where there is a text */
+    const char **texts; /* NULL where there is a number; itself NULL where all are */
+};
 struct kr_map {
     size_t count;
     const char **names, **texts;
@@ -186,6 +192,7 @@ struct kr_values {
 #define KR_CTYPE_INT_LISTS(aux) struct kr_int_lists
 #define KR_CTYPE_SCALARS(aux)   struct kr_reals
 #define KR_CTYPE_VECTORS(aux)   struct kr_matrix
+#define KR_CTYPE_TABLE(aux)     struct kr_table
 #define KR_CTYPE_JSON(aux)      void *
 
 #define KR_AUX_BOOL(aux)      NULL
@@ -213,6 +220,7 @@ struct kr_values {
 #define KR_AUX_INT_LISTS(aux) NULL
 #define KR_AUX_SCALARS(aux)   NULL
 #define KR_AUX_VECTORS(aux)   NULL
+#define KR_AUX_TABLE(aux)     NULL
 #define KR_AUX_JSON(aux)      NULL
 
 #define KR_MEMBER(S, kind, member, aux, fallback, min, max, flags, doc) KR_CTYPE_##kind(aux) member;

@@ -5,25 +5,13 @@
  */
 #include "kriged/data.h"
 
-#include "data/csv_reader.h"
+#include "data/csv_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_BYTES = 256, POLL_ROWS = 4096 };
-static const size_t NONE = SIZE_MAX;
-
-struct csv {
-    const char *text;
-    size_t length;
-    locale_t locale;
-    bool header, features_only;
-    size_t columns, rows;             /* rows: records without the header */
-    size_t first_line;                /* line of the first record */
-    const char **names;               /* of the columns; NULL without a header */
-    size_t ntargets, *targets, noise; /* columns; noise may be NONE */
-};
+enum { NAME_BYTES = 256 };
 
 /* A lone column often is a table with other separators. */
 static kr_status refuse_one_column(struct kr_ctx *ctx, const struct kr_csv_cell *cell)
@@ -66,7 +54,7 @@ static kr_status measure(struct kr_ctx *ctx, struct csv *csv)
     kr_csv_open(&reader, csv->text, csv->length);
     csv->header = true;
     for (; kr_csv_record(&reader); records++) {
-        if (records % POLL_ROWS == 0)
+        if (records % KR_CSV_POLL_ROWS == 0)
             KR_TRY(kr_poll(ctx));
         KR_TRY(measure_record(ctx, csv, &reader, records == 0));
     }
@@ -211,7 +199,7 @@ static kr_status find_targets(struct kr_ctx *ctx, struct csv *csv, const char *w
 
 static kr_status choose_columns(struct kr_ctx *ctx, struct csv *csv, const struct kr_csv_options *options)
 {
-    csv->noise = NONE;
+    csv->noise = KR_CSV_NONE;
     if (options->features_only)
         return KR_OK;
     if (options->noise_variance)
@@ -225,67 +213,12 @@ static kr_status choose_columns(struct kr_ctx *ctx, struct csv *csv, const struc
         return kr_fail(ctx, KR_INVALID, "",
                        "column %zu is both the target and the noise variance; wanted two columns",
                        csv->noise);
-    if (csv->noise != NONE && csv->columns == 2)
+    if (csv->noise != KR_CSV_NONE && csv->columns == 2)
         return kr_fail(ctx, KR_INVALID, "",
                        "got no feature: one column is the target and the other the noise variance; wanted a "
                        "third column");
-    if (csv->ntargets + (csv->noise != NONE) == csv->columns)
+    if (csv->ntargets + (csv->noise != KR_CSV_NONE) == csv->columns)
         return kr_fail(ctx, KR_INVALID, "", "got no feature: every column is a target or a noise variance");
-    return KR_OK;
-}
-
-static kr_status refuse_cell(struct kr_ctx *ctx, const struct csv *csv, const struct kr_csv_cell *cell,
-                             enum kr_csv_value kind)
-{
-    char name[KR_SHOWN + 8] = "", got[KR_SHOWN], shown[KR_SHOWN];
-    const char *column = csv->names ? csv->names[cell->column - 1] : NULL;
-    if (column)
-        snprintf(name, sizeof name, " (\"%s\")", kr_shown(column, strlen(column), shown));
-    kr_shown(cell->text, cell->length, got);
-    if (kind == KR_CSV_MISSING)
-        return kr_fail(ctx, KR_INVALID, "",
-                       "line %zu, column %zu%s: the value is missing (\"%s\"); wanted a number "
-                       "(or ask that rows with missing values be dropped)",
-                       cell->line, cell->column, name, got);
-    if (kind == KR_CSV_INFINITE)
-        return kr_fail(ctx, KR_INVALID, "",
-                       "line %zu, column %zu%s: \"%s\" is not finite; wanted a finite number", cell->line,
-                       cell->column, name, got);
-    if (kind == KR_CSV_NUMBER)
-        return kr_fail(ctx, KR_INVALID, "",
-                       "line %zu, column %zu%s: the noise variance is %s; wanted at least 0", cell->line,
-                       cell->column, name, got);
-    bool hint = !csv->header && cell->line == csv->first_line;
-    return kr_fail(ctx, KR_MALFORMED, "", "line %zu, column %zu%s: \"%s\" is not a number%s", cell->line,
-                   cell->column, name, got,
-                   hint ? "; the first line is taken for data, because it holds a number" : "");
-}
-
-/* Pass 2: cell c of kept row i goes to to[c][i]. *kept receives the number of rows. */
-static kr_status read_rows(struct kr_ctx *ctx, const struct csv *csv, struct kr_csv_reader *reader,
-                           bool drop_missing, double *const *to, size_t *kept)
-{
-    size_t i = 0;
-    struct kr_csv_cell cell;
-    for (size_t row = 0; kr_csv_record(reader); row++) {
-        bool missing = false;
-        if (row % POLL_ROWS == 0)
-            KR_TRY(kr_poll(ctx));
-        for (size_t c = 0; c < csv->columns; c++) {
-            KR_TRY(kr_csv_next(ctx, reader, &cell));
-            enum kr_csv_value kind = kr_csv_value(&cell, csv->locale, &to[c][i]);
-            bool negative = kind == KR_CSV_NUMBER && c == csv->noise && to[c][i] < 0;
-            if (kind == KR_CSV_MISSING && drop_missing)
-                missing = true;
-            else if (kind != KR_CSV_NUMBER || negative)
-                return refuse_cell(ctx, csv, &cell, kind);
-        }
-        i += !missing;
-    }
-    *kept = i;
-    if (i == 0)
-        return kr_fail(ctx, KR_INVALID, "",
-                       "every row has a missing value; wanted at least one complete row");
     return KR_OK;
 }
 
@@ -324,30 +257,33 @@ static kr_status from_csv(struct kr_ctx *ctx, struct csv *csv, const struct kr_c
                           struct kr_dataset *out, size_t *dropped)
 {
     struct kr_csv_reader reader;
-    double **to, *x, *y = NULL, *noise = NULL;
+    struct csv_column *columns;
+    double *x, *y = NULL, *noise = NULL;
     KR_TRY(measure(ctx, csv));
     kr_csv_open(&reader, csv->text, csv->length);
     if (csv->header)
         KR_TRY(read_header(ctx, csv, &reader));
     KR_TRY(choose_columns(ctx, csv, options));
-    const size_t q = csv->ntargets, d = csv->columns - q - (csv->noise != NONE), n = csv->rows;
+    const size_t q = csv->ntargets, d = csv->columns - q - (csv->noise != KR_CSV_NONE), n = csv->rows;
     size_t kept = 0;
-    KR_ALLOC(ctx, to, csv->columns);
+    KR_ALLOC(ctx, columns, csv->columns);
     KR_ALLOC(ctx, x, d * n); /* no overflow: the text holds more than d n bytes */
     if (q)
         KR_ALLOC(ctx, y, n * q);
-    if (csv->noise != NONE)
+    if (csv->noise != KR_CSV_NONE)
         KR_ALLOC(ctx, noise, n);
     for (size_t c = 0, k = 0; c < csv->columns; c++) {
         const size_t t = target_at(csv, c);
-        to[c] = t < q ? y + n * t : c == csv->noise ? noise : x + n * k++;
+        columns[c].feature = t == q && c != csv->noise;
+        columns[c].to = t < q ? y + n * t : c == csv->noise ? noise : x + n * k++;
     }
-    KR_TRY(read_rows(ctx, csv, &reader, options->drop_missing, to, &kept));
+    KR_TRY(kr_csv_read_rows(ctx, csv, &reader, options->drop_missing, columns, &kept));
+    *out = (struct kr_dataset){.n = kept, .d = d, .x = x, .y = y, .noise_variance = noise};
+    KR_TRY(kr_csv_finish_texts(ctx, csv, columns, out));
     for (size_t k = 1; k < d && kept < n; k++)
         memmove(x + k * kept, x + k * n, kept * sizeof *x);
     for (size_t t = 1; t < q && kept < n; t++)
         memmove(y + t * kept, y + t * n, kept * sizeof *y);
-    *out = (struct kr_dataset){.n = kept, .d = d, .x = x, .y = y, .noise_variance = noise};
     if (dropped)
         *dropped = n - kept;
     return name_columns(ctx, csv, out);

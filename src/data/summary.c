@@ -129,7 +129,9 @@ kr_status kr_dataset_summary(struct kr_ctx *ctx, const struct kr_dataset *data, 
         KR_TRY(kr_poll(ctx));
         struct kr_moments m = kr_moments(data->n, NULL, column(data, k));
         const char *name = k < data->d ? data->feature_names[k] : kr_dataset_target(ctx, data, k - data->d);
-        columns[k] = (struct kr_column){name, m.min, m.max, m.mean, m.sd};
+        columns[k] = (struct kr_column){name, {0}, m.min, m.max, m.mean, m.sd};
+        if (k < data->d && kr_dataset_categorical(data, k))
+            columns[k].categories = data->categories[k];
         const char *who =
             k < data->d ? kr_printf(ctx, "feature \"%s\"", name) : name_target(ctx, data, k - data->d);
         if (!name || !who)

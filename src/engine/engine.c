@@ -1,4 +1,5 @@
 /* From a worker's message to the engine: the data set mapped, the op looked up. */
+#include "engine/categories.h"
 #include "engine/kept.h"
 #include "wire/wire.h"
 
@@ -30,6 +31,7 @@ static kr_status open_source(struct kr_ctx *ctx, const json_t *dataset, struct k
     for (size_t k = 0; k < out->data.d; k++)
         features[k] = json_string_value(json_array_get(names, k));
     out->data.feature_names = features;
+    KR_TRY(kr_categories_stored(ctx, json_object_get(meta, "columns"), out->data.d, &out->data.categories));
     out->data.target_name = text_of(meta, "target_name");
     if (out->data.targets == 1)
         return KR_OK;

@@ -1,9 +1,11 @@
 /* Model documents: made by a tuning run, opened for prediction. */
 #include "engine/model.h"
+#include "kriged/categories.h"
 #include "wire/wire.h"
 
 #include <string.h>
 
+KR_DEFINE(kr_feature_categories, KR_FEATURE_CATEGORIES_FIELDS, "a feature of texts");
 KR_DEFINE(kr_model_source, KR_MODEL_SOURCE_FIELDS, "what a model was tuned on");
 KR_DEFINE(kr_model_standardisation, KR_STANDARDISATION_FIELDS, "constants of a standardisation");
 KR_DEFINE(kr_model_weights, KR_MODEL_WEIGHTS_FIELDS, "inputs and solved weights");
@@ -65,6 +67,19 @@ static kr_status set_model(struct kr_ctx *ctx, const struct kr_gp *gp, const dou
     return KR_OK;
 }
 
+static kr_status set_categories(struct kr_ctx *ctx, const struct kr_dataset *data, struct kr_list *out)
+{
+    struct kr_feature_categories *items;
+    if (!data->categories)
+        return KR_OK;
+    KR_ALLOC(ctx, items, data->d);
+    out->items = items;
+    for (size_t k = 0; k < data->d; k++)
+        if (kr_dataset_categorical(data, k))
+            items[out->count++] = (struct kr_feature_categories){data->feature_names[k], data->categories[k]};
+    return KR_OK;
+}
+
 kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double *theta,
                         const struct kr_source *source, const json_t *request,
                         const struct kr_tune_result *result, const char *directory, json_t **out)
@@ -80,6 +95,7 @@ kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double
                     source->sha256,
                     gp->fit.n,
                     {data->d, (const char **)data->feature_names},
+                    {0},
                     data->target_name,
                     {gp->targets > 1 ? gp->targets : 0, (const char **)gp->target_names}},
         .parameters = result->parameters,
@@ -93,6 +109,7 @@ kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double
         .request = (json_t *)request,
     };
     KR_TRY(set_model(ctx, gp, theta, request, &document));
+    KR_TRY(set_categories(ctx, data, &document.dataset.categories));
     KR_TRY(kr_posterior_init(ctx, gp, &gp->fit, theta, &posterior, &report));
     KR_TRY(kr_require_converged(ctx, &gp->spec->solver, &report));
     if (directory)
@@ -114,6 +131,10 @@ static kr_status build(struct kr_ctx *ctx, const struct kr_model_document *docum
     KR_TRY(kr_kernel_build(ctx, &document->kernel, model->d, document->dataset.feature_names.items, "/kernel",
                            "kernel", &parameters, &kernel));
     p->kernel = kernel;
+    KR_TRY(kr_model_categories(ctx, document, &model->categories));
+    KR_TRY(kr_model_check_codes(ctx, document, model->categories));
+    KR_TRY(kr_categories_check_kernel(ctx, kernel, model->categories, document->dataset.feature_names.items,
+                                      "/kernel"));
     p->mean = (const struct kr_mean_type *)document->mean.type;
     p->mean_first = parameters.count;
     KR_TRY(kr_model_check_targets(ctx, document));

@@ -11,11 +11,17 @@
 #define KR_MODEL_FORMAT "kriged-model"
 enum { KR_MODEL_VERSION = 1 };
 
+#define KR_FEATURE_CATEGORIES_FIELDS(F, S)                                                                   \
+    F(S, TEXT, feature, _, NULL, 0, 0, KR_REQUIRED, "name of the feature")                                   \
+    F(S, TEXTS, categories, _, NULL, 0, 0, KR_REQUIRED, "its texts, in the order of their codes, from 0")
+KR_DECLARE(kr_feature_categories, KR_FEATURE_CATEGORIES_FIELDS);
+
 #define KR_MODEL_SOURCE_FIELDS(F, S)                                                                         \
     F(S, TEXT, name, _, NULL, 0, 0, KR_NULL, "name of the data set")                                         \
     F(S, TEXT, sha256, _, NULL, 0, 0, KR_NULL, "of the bytes uploaded")                                      \
     F(S, INT, rows, _, "0", 0, 1e15, 0, "rows that the model conditions on: all but the test rows")          \
     F(S, TEXTS, feature_names, _, NULL, 0, 0, KR_REQUIRED, "features, in the order of points to predict at") \
+    F(S, LIST, categories, kr_feature_categories, NULL, 0, 0, KR_OMIT, "of features that have texts")        \
     F(S, TEXT, target_name, _, "y", 0, 0, 0, "target, of several the first")                                 \
     F(S, TEXTS, target_names, _, NULL, 0, 0, KR_OMIT, "of several targets")
 KR_DECLARE(kr_model_source, KR_MODEL_SOURCE_FIELDS);
@@ -70,7 +76,8 @@ kr_status kr_model_make(struct kr_ctx *ctx, const struct kr_gp *gp, const double
 struct kr_model {
     struct kr_model_document document;
     size_t d;
-    struct kr_posterior posterior; /* works on standardised points */
+    const struct kr_texts *categories; /* d, none where a feature is of numbers; NULL: all are */
+    struct kr_posterior posterior;     /* works on standardised points */
     struct kr_dataset mapping;
 };
 /* INVALID with a pointer into the document when it is not a model of this format. */
@@ -83,6 +90,15 @@ struct kr_transform kr_model_transform(const struct kr_model_document *document)
 /* The model of one target, of those that it has; borrows from it. INVALID at /target for none of them. */
 kr_status kr_model_target(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_feature *target,
                           struct kr_model *out) KR_MUST_CHECK;
+
+/* The categories of a document by feature. INVALID below /dataset/categories for features that are not there
+ * or come twice, and texts that are not in the order of codes. */
+kr_status kr_model_categories(struct kr_ctx *ctx, const struct kr_model_document *document,
+                              const struct kr_texts **out) KR_MUST_CHECK;
+
+/* Codes are not standardised, and each is one: in the constants and the inputs. */
+kr_status kr_model_check_codes(struct kr_ctx *ctx, const struct kr_model_document *document,
+                               const struct kr_texts *categories) KR_MUST_CHECK;
 
 /* What members of a document owe each other; INVALID with the pointer of the one that does not fit. */
 kr_status kr_model_check(struct kr_ctx *ctx, const struct kr_model_document *document,

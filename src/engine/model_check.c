@@ -34,6 +34,73 @@ static kr_status check_source(struct kr_ctx *ctx, const struct kr_model_source *
     return KR_OK;
 }
 
+/* Sorted texts: so all are different, and each has its code. */
+static kr_status check_order(struct kr_ctx *ctx, const struct kr_texts *texts, size_t item)
+{
+    if (!texts->count || texts->count > KR_MOST_CATEGORIES)
+        return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/dataset/categories/%zu/categories", item),
+                       "must be 1 to %d texts, got %zu", KR_MOST_CATEGORIES, texts->count);
+    for (size_t c = 1; c < texts->count; c++)
+        if (strcmp(texts->items[c - 1], texts->items[c]) >= 0)
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/dataset/categories/%zu/categories/%zu", item, c),
+                           "must come after the text before it, in the order of bytes");
+    return KR_OK;
+}
+
+kr_status kr_model_categories(struct kr_ctx *ctx, const struct kr_model_document *document,
+                              const struct kr_texts **out)
+{
+    const struct kr_list *list = &document->dataset.categories;
+    const struct kr_feature_categories *items = list->items;
+    const struct kr_texts *names = &document->dataset.feature_names;
+    struct kr_texts *by_feature;
+    *out = NULL;
+    if (!list->count)
+        return KR_OK;
+    KR_ALLOC(ctx, by_feature, names->count);
+    for (size_t i = 0; i < list->count; i++) {
+        size_t k = 0;
+        while (k < names->count && strcmp(names->items[k], items[i].feature) != 0)
+            k++;
+        if (k == names->count || by_feature[k].count)
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/dataset/categories/%zu/feature", i),
+                           "must be a feature, once, got \"%.64s\"", items[i].feature);
+        KR_TRY(check_order(ctx, &items[i].categories, i));
+        by_feature[k] = items[i].categories;
+    }
+    *out = by_feature;
+    return KR_OK;
+}
+
+/* Inputs that come with the document, those of a feature with `count` categories. */
+static kr_status check_inputs(struct kr_ctx *ctx, const struct kr_matrix *x, size_t k, size_t count)
+{
+    for (size_t i = 0; i < x->rows && k < x->cols; i++) {
+        const double code = x->items[i * x->cols + k];
+        if (!(code >= 0 && code < (double)count && code == floor(code)))
+            return kr_fail(ctx, KR_INVALID, kr_printf(ctx, "/weights/x/%zu/%zu", i, k),
+                           "must be the code of a category, from 0 below %zu, got %.17g", count, code);
+    }
+    return KR_OK;
+}
+
+kr_status kr_model_check_codes(struct kr_ctx *ctx, const struct kr_model_document *document,
+                               const struct kr_texts *categories)
+{
+    const struct kr_model_standardisation *scale = &document->standardization;
+    for (size_t k = 0; categories && k < document->dataset.feature_names.count; k++) {
+        if (!categories[k].count)
+            continue;
+        if (k < scale->x_mean.count && scale->x_mean.items[k] != 0)
+            return refuse(ctx, "/standardization/x_mean", k, "must be 0: the feature has categories");
+        if (k < scale->x_sd.count && scale->x_sd.items[k] != 1)
+            return refuse(ctx, "/standardization/x_sd", k, "must be 1: the feature has categories");
+        if (document->weights)
+            KR_TRY(check_inputs(ctx, &document->weights->x, k, categories[k].count));
+    }
+    return KR_OK;
+}
+
 static kr_status check_count(struct kr_ctx *ctx, const char *pointer, size_t count, size_t wanted,
                              const char *what)
 {

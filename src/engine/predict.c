@@ -1,5 +1,6 @@
 /* Predictions of a model: JSON in, JSON out. Only what is asked for is computed. */
 #include "engine/predict.h"
+#include "engine/categories.h"
 #include "engine/kept.h"
 #include "engine/predict_targets.h"
 #include "engine/samples.h"
@@ -20,7 +21,7 @@ struct predicting {
 };
 
 /* Rows in the data's units to standardised points. */
-static kr_status standardise(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_matrix *rows,
+static kr_status standardise(struct kr_ctx *ctx, const struct kr_model *model, const struct kr_table *rows,
                              struct kr_points *out)
 {
     const struct kr_model_standardisation *scale = &model->document.standardization;
@@ -29,6 +30,8 @@ static kr_status standardise(struct kr_ctx *ctx, const struct kr_model *model, c
         return kr_fail(ctx, KR_INVALID, "/x", "must have one column for each of %zu features, got %zu",
                        model->d, rows->cols);
     KR_TRY(kr_transpose(ctx, rows->rows, rows->cols, rows->items, &x));
+    KR_TRY(kr_categories_find(ctx, rows, "/x", model->categories, model->document.dataset.feature_names.items,
+                              x));
     for (size_t k = 0; k < model->d; k++)
         for (size_t i = 0; i < rows->rows; i++)
             x[k * rows->rows + i] = (x[k * rows->rows + i] - scale->x_mean.items[k]) / scale->x_sd.items[k];

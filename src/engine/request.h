@@ -10,7 +10,8 @@
 
 /* A data set in a body: an upload, or inline in a gradient request. */
 #define KR_DATA_FIELDS(F, S)                                                                                 \
-    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED, "rows of features")                                 \
+    F(S, TABLE, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                      \
+      "rows of features; one of texts in every row has these as its categories (for hamming)")               \
     F(S, VECTORS, y, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                    \
       "targets, one a row; or a row of several, which share the kernel and its noise")                       \
     F(S, REALS, noise_variance, _, NULL, 0, 1e308, KR_OMIT,                                                  \
@@ -123,8 +124,8 @@ extern const char *const kr_samples_method_names[];
 KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
 
 #define KR_PREDICT_REQUEST_FIELDS(F, S)                                                                      \
-    F(S, MATRIX, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                     \
-      "points, rows of features in the data's units and order")                                              \
+    F(S, TABLE, x, _, NULL, -1e308, 1e308, KR_REQUIRED,                                                      \
+      "points, rows of features in the data's units and order; of a feature with categories one of them")    \
     F(S, BOOL, variance, _, "true", 0, 0, 0,                                                                 \
       "predict the variance: one solve a point, where the mean alone is cheap (but of a transformed "        \
       "target, whose mean depends on it)")                                                                   \

@@ -1,5 +1,6 @@
 /* Data from bodies, limits of requests. */
 #include "engine/session.h"
+#include "engine/categories.h"
 
 #include <string.h>
 
@@ -64,6 +65,7 @@ static kr_status one_a_row(struct kr_ctx *ctx, size_t count, size_t rows, const 
 kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char *pointer,
                        struct kr_dataset *out)
 {
+    const struct kr_texts *categories;
     const char **names;
     double *x, *y;
     KR_TRY(one_a_row(ctx, in->y.rows, in->x.rows, pointer, "y"));
@@ -73,12 +75,14 @@ kr_status kr_data_take(struct kr_ctx *ctx, const struct kr_data *in, const char 
     KR_TRY(name_features(ctx, in, pointer, names));
     KR_TRY(kr_transpose(ctx, in->x.rows, in->x.cols, in->x.items, &x));
     KR_TRY(kr_transpose(ctx, in->y.rows, in->y.cols, in->y.items, &y));
+    KR_TRY(kr_categories_take(ctx, &in->x, kr_printf(ctx, "%s/x", pointer), x, &categories));
     *out = (struct kr_dataset){.n = in->x.rows,
                                .d = in->x.cols,
                                .x = x,
                                .y = y,
                                .noise_variance = in->noise_variance.count ? in->noise_variance.items : NULL,
-                               .feature_names = names};
+                               .feature_names = names,
+                               .categories = categories};
     return name_targets(ctx, in, pointer, out);
 }
 

@@ -47,9 +47,14 @@ static kr_status rows_of(struct kr_ctx *ctx, const struct kr_dataset *data, size
         json_t *row = json_array();
         if (json_array_append_new(x, row) != 0)
             return out_of_memory(ctx);
-        for (size_t k = 0; k < d; k++)
-            if (json_array_append_new(row, json_real(data->x[columns[k] * data->n + i])) != 0)
+        for (size_t k = 0; k < d; k++) {
+            const double value = data->x[columns[k] * data->n + i];
+            json_t *cell = kr_dataset_categorical(data, columns[k])
+                               ? json_string(data->categories[columns[k]].items[(size_t)value])
+                               : json_real(value);
+            if (json_array_append_new(row, cell) != 0)
                 return out_of_memory(ctx);
+        }
     }
     return KR_OK;
 }

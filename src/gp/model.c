@@ -5,6 +5,7 @@
 #include "gp/objective.h"
 #include "gp/roles.h"
 #include "gp/weight_space.h"
+#include "kriged/categories.h"
 
 #include <math.h>
 
@@ -48,9 +49,10 @@ static kr_status standardise(struct kr_ctx *ctx, const struct kr_gp_spec *spec, 
     for (size_t k = 0; k < data->d; k++) {
         double mean, sd;
         kr_scaling(rows->count, rows->items, data->x + k * data->n, &mean, &sd);
-        scale->x_mean[k] = spec->model.standardize.x ? mean : 0;
-        scale->x_sd[k] = spec->model.standardize.x ? sd : 1;
-        gp->x_spread[k] = spec->model.standardize.x ? 1 : sd;
+        const bool codes = kr_dataset_categorical(data, k), scaled = spec->model.standardize.x && !codes;
+        scale->x_mean[k] = scaled ? mean : 0;
+        scale->x_sd[k] = scaled ? sd : 1;
+        gp->x_spread[k] = scaled || codes ? 1 : sd;
     }
     KR_ALLOC(ctx, scale->y_means, gp->targets);
     KR_ALLOC(ctx, scale->y_sds, gp->targets);
@@ -113,6 +115,7 @@ static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data
                                const struct kr_dataset *held_out, const char *name, struct kr_gp *gp)
 {
     const char *pointer = name ? "/objective/validation/name" : "/validation_data";
+    struct kr_dataset recoded;
     size_t *column;
     struct kr_ints all = {0};
     if (!held_out)
@@ -124,7 +127,10 @@ static kr_status copy_held_out(struct kr_ctx *ctx, const struct kr_dataset *data
     KR_ALLOC(ctx, all.items, held_out->n);
     for (; all.count < held_out->n; all.count++)
         all.items[all.count] = all.count;
-    return copy_part(ctx, held_out, column, &gp->scale, &all, &gp->validation);
+    if (!data->categories && !held_out->categories)
+        return copy_part(ctx, held_out, column, &gp->scale, &all, &gp->validation);
+    KR_TRY(kr_categories_recode(ctx, data, held_out, column, pointer, &recoded));
+    return copy_part(ctx, &recoded, NULL, &gp->scale, &all, &gp->validation);
 }
 
 static kr_status copy_parts(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *given,
@@ -174,6 +180,23 @@ static kr_status take_targets(struct kr_ctx *ctx, const struct kr_gp_spec *spec,
     return KR_OK;
 }
 
+/* What may not see codes of categories. */
+static kr_status check_categories(struct kr_ctx *ctx, const struct kr_dataset *data, const struct kr_gp *gp)
+{
+    if (!data->categories)
+        return KR_OK;
+    KR_TRY(
+        kr_categories_check_kernel(ctx, gp->kernel, data->categories, data->feature_names, "/model/kernel"));
+    if (gp->mean->pull_x)
+        return kr_fail(ctx, KR_INVALID, "/model/mean",
+                       "must not depend on the inputs where a feature has categories: %s does",
+                       gp->mean->base.name);
+    if (gp->space && gp->space->inputs)
+        return kr_fail(ctx, KR_INVALID, "/model/approximation/tune_inputs",
+                       "must be false where a feature has categories");
+    return KR_OK;
+}
+
 kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, const struct kr_dataset *data,
                           const struct kr_dataset *held_out, struct kr_gp *out)
 {
@@ -194,6 +217,7 @@ kr_status kr_gp_init_with(struct kr_ctx *ctx, const struct kr_gp_spec *spec, con
     out->mean_count = (out->parameters.count - out->mean_first) / out->targets;
     KR_TRY(add_noise(ctx, &model->noise.variance, out));
     KR_TRY(kr_gp_approximate(ctx, out));
+    KR_TRY(check_categories(ctx, data, out));
     KR_TRY(kr_gp_check_variance(ctx, out));
     KR_ALLOC(ctx, out->start, out->parameters.count);
     for (size_t p = 0; p < out->parameters.count; p++) {

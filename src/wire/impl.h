@@ -49,7 +49,7 @@ kr_status wire_read_param(struct kr_ctx *ctx, const struct kr_field *field, json
                           const struct wire_path *path, struct kr_param *out) KR_MUST_CHECK;
 kr_status wire_read_features(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
                              struct kr_features *out) KR_MUST_CHECK;
-/* INTS, REALS, MATRIX, TEXTS, MAP, VALUES. */
+/* INTS, REALS, MATRIX, TABLE, TEXTS, MAP, VALUES. */
 kr_status wire_read_feature(struct kr_ctx *ctx, const json_t *json, const struct wire_path *path,
                             struct kr_features *out) KR_MUST_CHECK;
 kr_status wire_read_groups(struct kr_ctx *ctx, const struct kr_field *field, json_t *json,

@@ -68,6 +68,40 @@ static kr_status read_matrix(struct kr_ctx *ctx, const struct kr_field *field, c
     return KR_OK;
 }
 
+/* Cells of a row of a table; *texts comes into being with the first text. */
+static kr_status read_cells(struct kr_ctx *ctx, const struct kr_field *field, const json_t *row,
+                            const struct wire_path *path, size_t first, struct kr_table *out)
+{
+    for (size_t k = 0; k < out->cols; k++) {
+        const struct wire_path at = {path, NULL, k};
+        json_t *cell = json_array_get(row, k);
+        if (!json_is_string(cell)) {
+            if (!json_is_number(cell))
+                return wire_refuse_type(ctx, &at, "a number or a text", cell);
+            KR_TRY(wire_read_real(ctx, field, cell, &at, &out->items[first + k]));
+            continue;
+        }
+        if (!out->texts)
+            KR_ALLOC(ctx, out->texts, out->rows * out->cols);
+        KR_TRY(wire_read_text(ctx, cell, &at, &out->texts[first + k]));
+        out->items[first + k] = __builtin_nan("");
+    }
+    return KR_OK;
+}
+
+static kr_status read_table(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
+                            const struct wire_path *path, struct kr_table *out)
+{
+    KR_TRY(check_rows(ctx, json, path));
+    *out = (struct kr_table){json_array_size(json), json_array_size(json_array_get(json, 0)), NULL, NULL};
+    KR_ALLOC(ctx, out->items, out->rows * out->cols);
+    for (size_t i = 0; i < out->rows; i++) {
+        const struct wire_path at = {path, NULL, i};
+        KR_TRY(read_cells(ctx, field, json_array_get(json, i), &at, i * out->cols, out));
+    }
+    return KR_OK;
+}
+
 static kr_status read_int_lists(struct kr_ctx *ctx, const struct kr_field *field, const json_t *json,
                                 const struct wire_path *path, struct kr_int_lists *out)
 {
@@ -177,6 +211,8 @@ kr_status wire_read_array(struct kr_ctx *ctx, const struct kr_field *field, json
         return read_matrix(ctx, field, json, path, out);
     case KR_KIND_VECTORS:
         return read_vectors(ctx, field, json, path, out);
+    case KR_KIND_TABLE:
+        return read_table(ctx, field, json, path, out);
     case KR_KIND_TEXTS:
         return read_texts(ctx, json, path, out);
     case KR_KIND_MAP:

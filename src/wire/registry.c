@@ -12,7 +12,7 @@ static const char *const kinds[] = {
     "parameter",       "features", "integers",      "numbers",
     "matrix",          "strings",  "map",           "values",
     "feature",         "groups",   "integer lists", "number or numbers",
-    "numbers or rows", "json",
+    "numbers or rows", "table",    "json",
 };
 
 const char *wire_kind_name(enum kr_kind kind)

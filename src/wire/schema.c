@@ -211,6 +211,9 @@ static json_t *plain(const struct kr_field *field, json_t *definitions)
         return array_of(number(field, false), 0);
     case KR_KIND_MATRIX:
         return array_of(array_of(number(field, false), 1), 1);
+    case KR_KIND_TABLE:
+        return array_of(array_of(json_pack("{s:[o, o]}", "anyOf", number(field, false), type("string")), 1),
+                        1);
     case KR_KIND_SCALARS:
         return json_pack("{s:[o, o]}", "anyOf", number(field, false), array_of(number(field, false), 0));
     case KR_KIND_VECTORS:
@@ -251,6 +254,7 @@ static bool may_be_null(const struct kr_field *field)
     case KR_KIND_FEATURE:
     case KR_KIND_GROUPS:
     case KR_KIND_MATRIX:
+    case KR_KIND_TABLE:
     case KR_KIND_SCALARS:
         return true;
     default:

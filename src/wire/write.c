@@ -161,6 +161,22 @@ static json_t *write_matrix(const struct kr_matrix *matrix)
     return filled(array, done);
 }
 
+static json_t *write_table(const struct kr_table *table)
+{
+    json_t *array = json_array();
+    bool done = array != NULL;
+    for (size_t i = 0; i < table->rows && done; i++) {
+        json_t *row = json_array();
+        for (size_t k = 0; k < table->cols && done; k++) {
+            const size_t e = i * table->cols + k;
+            const char *text = table->texts ? table->texts[e] : NULL;
+            done = json_array_append_new(row, text ? wire_string(text) : kr_json_real(table->items[e])) == 0;
+        }
+        done = json_array_append_new(array, row) == 0 && done;
+    }
+    return filled(array, done);
+}
+
 static json_t *write_vectors(const struct kr_matrix *matrix)
 {
     static const struct kr_field plain = {.kind = KR_KIND_REALS};
@@ -211,6 +227,8 @@ static size_t elements(const struct kr_field *field, const void *at)
     case KR_KIND_MATRIX:
     case KR_KIND_VECTORS:
         return ((const struct kr_matrix *)at)->rows;
+    case KR_KIND_TABLE:
+        return ((const struct kr_table *)at)->rows;
     case KR_KIND_TEXTS:
         return ((const struct kr_texts *)at)->count;
     case KR_KIND_MAP:
@@ -294,6 +312,8 @@ static json_t *write_value(const struct kr_field *field, const void *at)
         return kr_wire_write_variant(at);
     case KR_KIND_MATRIX:
         return write_matrix(at);
+    case KR_KIND_TABLE:
+        return write_table(at);
     case KR_KIND_VECTORS:
         return write_vectors(at);
     case KR_KIND_SCALARS:

@@ -148,7 +148,8 @@ START_TEST(refused)
     } rows[] = {
         {"", "x1,z\n1,2\n", 422, "invalid", NULL, "x2"},
         {"", "1,2,3\n", 422, "invalid", NULL, "3 columns"},
-        {"", "x1,x2\n1,two\n", 400, "malformed", NULL, "line 2, column 2"},
+        {"", "x1,x2\n1,2\n1,two\n", 400, "malformed", NULL, "line 3, column 2"},
+        {"", "x1,x2\n1,two\n", 422, "invalid", "/x/0/1", "\"x2\" has no categories"},
         {"", "x1,x2\n1,\n", 422, "invalid", NULL, "line 2, column 2"},
         {"", "", 422, "invalid", NULL, "empty"},
         {"?quantiles=0.5,1", "1,2\n", 422, "invalid", "/quantiles/1", ""},

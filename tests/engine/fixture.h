@@ -75,7 +75,7 @@ static void make_data(bool noise)
         v[i] = 0.5 + kr_rng_uniform(&rng);
     }
     source = (struct kr_source){
-        "d", SHA256, {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL, 1, NULL}, NULL};
+        "d", SHA256, {ROWS, COLUMNS, x, y, noise ? v : NULL, names, "y", NULL, 1, NULL, NULL}, NULL};
 }
 
 static UNUSED void open_data(void)

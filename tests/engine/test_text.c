@@ -29,6 +29,8 @@ START_TEST(rows_of_csv)
     check_points("2,1\n", false, "['x2', 'x1']", "[[2.0, 1.0]]");
     check_points("x1,x2,x3\n2,1,0\n", false, "['x2', 'x1']", "[[1.0, 2.0]]");
     check_points("a,b\n1,NA\n3,4\n", true, "['a', 'b']", "[[3.0, 4.0]]");
+    check_points("id,a,b\nr 1,1,red\nr 2,3,\"a \"\"b\"\"\"\n", false, "['b', 'a']",
+                 "[['red', 1.0], ['a \\\"b\\\"', 3.0]]");
 }
 END_TEST
 
@@ -44,7 +46,8 @@ START_TEST(points_refused)
         {"1,2,3\n", "['x1', 'x2']", "3 columns", KR_INVALID},
         {"1\n", "['a', 'b']", "1 columns", KR_INVALID},
         {"a,b\n1,\n", "['a', 'b']", "line 2, column 2", KR_INVALID},
-        {"a,b\n1,two\n", "['a', 'b']", "line 2, column 2", KR_MALFORMED},
+        {"a,b\n1,two\n1,2\n", "['a', 'b']", "line 3, column 2", KR_INVALID},
+        {"a,b\n1,2\n1,two\n", "['a', 'b']", "line 3, column 2", KR_MALFORMED},
         {"a,b\n1\n", "['a', 'b']", "line 2", KR_MALFORMED},
         {"", "['a', 'b']", "empty", KR_INVALID},
         {"a,b\n", "['a', 'b']", "no rows", KR_INVALID},

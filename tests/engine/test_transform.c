@@ -36,8 +36,8 @@ static json_t *model_of(const char *model, const double *y)
 static json_t *ask(json_t *model, const char *more)
 {
     json_t *reply = NULL;
-    OK(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200], [1.5, 7, 310], [1.6, 8, 300]]%s}", more), model,
-                         NULL, &reply));
+    OK(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200], [1.5, 7, 310], [1.6, 8, 300]]%s}", more),
+                         model, NULL, &reply));
     return keep(reply);
 }
 
@@ -224,13 +224,14 @@ START_TEST(what_does_not_go_is_refused_at_its_place)
     kr_ctx_clear_error(ctx);
     make_positive();
     json_t *model = model_of("{'kernel': {'type': 'rbf'}, " LOG "}", NULL);
-    REFUSED(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]], 'gradient': true}"), model, NULL, &reply),
-            "/gradient");
+    REFUSED(
+        kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'gradient': true}"), model, NULL, &reply),
+        "/gradient");
     json_t *known = json_array();
     for (size_t i = 0; i < json_array_size(at(at(model, "weights"), "alpha")); i++)
         json_array_append_new(known, json_real(1));
     json_object_set_new(at(model, "weights"), "noise_variance", known);
-    REFUSED(kr_engine_predict(ctx, json_of("{'x': [[2, 20, 200]]}"), model, NULL, &reply),
+    REFUSED(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]]}"), model, NULL, &reply),
             "/weights/noise_variance");
 }
 END_TEST

@@ -11,7 +11,8 @@ static const struct refusal refusals[] = {
     {BODY(", \"counts\": 1"), "/counts",
      "is not known here; known are: needed, on, count, bytes, seed, share, limit, score, text, note, colour, "
      "row, method, aim, "
-     "maybe, points, part, parts, noise, rows, numbers, x, y, scale, names, labels, values, weights, any"},
+     "maybe, points, part, parts, noise, rows, numbers, x, y, cells, scale, names, labels, values, weights, "
+     "any"},
     {BODY(", \"a/b~c\": 1"), "/a~1b~0c", NULL},
     {BODY(", \"on\": 1"), "/on", "must be true or false, got a number"},
     {BODY(", \"count\": \"3\""), "/count", "must be an integer, got a string"},
@@ -82,6 +83,11 @@ static const struct refusal refusals[] = {
     {BODY(", \"y\": [[1], 2]"), "/y/1", "must be an array, got a number"},
     {BODY(", \"y\": [[1, 2], [1]]"), "/y/1", "must be as long as the first row: 2 numbers, got 1"},
     {BODY(", \"y\": 1"), "/y", "must be an array, got a number"},
+    {BODY(", \"cells\": [[1, \"a\"], [true, 2]]"), "/cells/1/0", "must be a number or a text, got a boolean"},
+    {BODY(", \"cells\": [[1, \"a\"], [2]]"), "/cells/1",
+     "must be as long as the first row: 2 numbers, got 1"},
+    {BODY(", \"cells\": [[11, \"a\"]]"), "/cells/0/0", NULL},
+    {BODY(", \"cells\": [\"a\"]"), "/cells/0", "must be an array, got a string"},
     {BODY(", \"scale\": 0"), "/scale", NULL},
     {BODY(", \"scale\": [1, 0]"), "/scale/1", NULL},
     {BODY(", \"scale\": \"1\""), "/scale", "must be a number, got a string"},

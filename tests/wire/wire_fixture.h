@@ -76,6 +76,7 @@ KR_DEFINE(point, POINT_FIELDS, "a point");
     F(S, REALS, numbers, _, NULL, 0, 0, 0, "")                                                               \
     F(S, MATRIX, x, _, NULL, 0, 0, KR_OMIT, "")                                                              \
     F(S, VECTORS, y, _, NULL, 0, 0, KR_OMIT, "")                                                             \
+    F(S, TABLE, cells, _, NULL, 0, 10, KR_OMIT, "")                                                          \
     F(S, SCALARS, scale, _, NULL, 0, 10, KR_OMIT | KR_OPEN_MIN, "")                                          \
     F(S, TEXTS, names, _, NULL, 0, 0, KR_OMIT, "")                                                           \
     F(S, MAP, labels, _, NULL, 0, 0, KR_OMIT, "")                                                            \

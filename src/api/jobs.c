@@ -74,10 +74,11 @@ static kr_status find_warm_start(struct kr_exchange *x, const struct kr_warm_sta
         return kr_fail(x->ctx, KR_INVALID, "/warm_start/job", "must have succeeded, and is %s",
                        kr_job_state_names[row.state]);
     json_t *request = kr_stored_json(row.request), *result = kr_stored_json(row.result);
+    const json_t *model = json_object_get(request, "model");
     json_object_set_new(message, "warm_start",
-                        json_pack("{s:O*, s:O*}", "parameters", json_object_get(result, "parameters"),
-                                  "standardize",
-                                  json_object_get(json_object_get(request, "model"), "standardize")));
+                        json_pack("{s:O*, s:O*, s:O*}", "parameters", json_object_get(result, "parameters"),
+                                  "standardize", json_object_get(model, "standardize"), "target_transform",
+                                  json_object_get(model, "target_transform")));
     json_decref(request);
     json_decref(result);
     return KR_OK;

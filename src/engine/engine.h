@@ -22,7 +22,7 @@ size_t kr_engine_budget(int workers);
 /* `source` = NULL, or one whose data has no rows: the data is inline. *reply as kr_gradient_reply. */
 kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
                              json_t **reply) KR_MUST_CHECK;
-/* Puts the parameters of an earlier model (a document, or {"parameters", "standardize"} of one) into the
+/* Puts the parameters of an earlier model (a document, or {"parameters", "standardize", "target_transform"} of one) into the
  * request's warm_start. INVALID at /warm_start where they would be in other units, or values stand there
  * already. */
 kr_status kr_engine_warm_start(struct kr_ctx *ctx, json_t *request, const json_t *earlier) KR_MUST_CHECK;
@@ -59,7 +59,7 @@ kr_status kr_engine_model_import(struct kr_ctx *ctx, const json_t *model, const 
  * One message of a worker (job.h has the protocol), a kr_engine_fn; `self` is a struct kr_kept or NULL:
  *
  *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?, "validation_dataset"?}
- *                           check: also "warm_start"?: {"parameters", "standardize"} of an earlier job
+ *                           check: also "warm_start"?: {"parameters", "standardize", "target_transform"} of an earlier job
  *     "tune"                {"request", "dataset", "validation_dataset"?, "model_directory", "checkpoint"?}
  *     "predict", "weights"  {"request"?, "model", "directory"}
  *     "import"              {"model", "directory"}

@@ -13,6 +13,13 @@ static bool standardizes(const json_t *model, const char *what)
     return !json_is_false(json_object_get(json_object_get(model, "standardize"), what));
 }
 
+/* The type of target_transform of a model: none where it is left out. */
+static const char *transform_of(const json_t *model)
+{
+    const char *type = json_string_value(json_object_get(json_object_get(model, "target_transform"), "type"));
+    return type ? type : "none";
+}
+
 /* [{"name", "value"}] to {name: value}. */
 static json_t *by_name(const json_t *parameters)
 {
@@ -47,6 +54,12 @@ kr_status kr_engine_warm_start(struct kr_ctx *ctx, json_t *request, const json_t
                            "other units",
                            columns[c], standardizes(earlier, columns[c]) ? "true" : "false",
                            standardizes(model, columns[c]) ? "true" : "false");
+    if (strcmp(transform_of(model), transform_of(earlier)) != 0)
+        return kr_fail(
+            ctx, KR_INVALID, "/warm_start",
+            "is of a model with target_transform %.40s, and this one has %.40s: values would be in other "
+            "units",
+            transform_of(earlier), transform_of(model));
     if (!warm) {
         warm = json_object();
         json_object_set_new(request, "warm_start", warm);

@@ -147,6 +147,10 @@ START_TEST(refusals_have_a_pointer)
     REFUSED(kr_engine_check(ctx, request, &source, &reply), "/warm_start/job");
     REFUSED(kr_engine_warm_start(ctx, TUNED(ISOTROPIC, ""), raw), "/warm_start");
     REFUSED(kr_engine_warm_start(ctx, TUNED(ISOTROPIC, ""), json_of("{}")), "/warm_start");
+    REFUSED(
+        kr_engine_warm_start(ctx, TUNED(ISOTROPIC, ""),
+                             json_of("{'target_transform': {'type': 'log', 'shift': 0}, 'parameters': []}")),
+        "/warm_start");
     REFUSED(kr_engine_warm_start(
                 ctx, TUNED(ISOTROPIC, ", 'warm_start': {'parameters': {'kernel.variance': 1}}"), ard),
             "/warm_start/parameters");

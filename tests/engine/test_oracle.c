@@ -338,7 +338,7 @@ Suite *suite(void)
 {
     Suite *made = suite_create("oracle");
     TCase *tcase = tcase_create("oracle");
-    tcase_set_timeout(tcase, 60); /* on a busy machine */
+    tcase_set_timeout(tcase, 180); /* on a busy machine */
     tcase_add_test(tcase, every_case_by_every_solver);
     tcase_add_test(tcase, every_kernel_mean_loss_and_approximation_has_a_case);
     tcase_add_test(tcase, calibrations_are_alike);

@@ -311,6 +311,10 @@ class Gp:
             out.append((m(j) + (cross.T * alpha)[0], prior - explained + noise + self.known[j]))
         return out
 
+    def tested(self):
+        """Predictions [(row, (mean, variance))] of the test rows."""
+        return list(zip(self.test, self.predict(self.start, self.fit, self.test)))
+
     def joint(self, points):
         """Mean, covariance and the mean's gradient of the function (no noise) at points in the data's units."""
         spec, theta = self.model["kernel"], self.start
@@ -477,6 +481,74 @@ class Gp:
         return out
 
 
+class Several:
+    """Targets that share a kernel: one process each, from a case with its column of y and its share of the mean."""
+
+    def __init__(self, case):
+        self.names = case["data"].get("target_names") or [f"y{t + 1}" for t in range(len(case["data"]["y"][0]))]
+        self.each = [Gp(self.one(case, t)) for t in range(len(self.names))]
+        self.start, self.losses = {}, {}
+        for t, gp in enumerate(self.each):
+            self.start.update({self.name(name, t): value for name, value in gp.start.items() if name != "noise.variance"})
+        self.start["noise.variance"] = self.each[0].start["noise.variance"]
+        first = self.each[0]
+        self.objective, self.loss_type, self.splits = first.objective, first.loss_type, first.splits
+        self.train, self.fit, self.test, self.priors = first.train, first.fit, first.test, first.priors
+
+    def name(self, name, t):
+        """Of a parameter of the process of target t, in the model of all of them."""
+        if name == "mean.value":
+            return f"mean.value[{t}]"
+        if name.startswith("mean.coefficients["):
+            return f"mean.coefficients[{t * self.each[0].d + int(name[len('mean.coefficients['):-1])}]"
+        return name
+
+    def one(self, case, t):
+        part = lambda data: {**data, "y": [row[t] for row in data["y"]]}
+        share = lambda values: values[t * len(values) // len(self.names) : (t + 1) * len(values) // len(self.names)]
+        out = {**case, "data": part(case["data"]), "request": {**case["request"], "model": dict(case["request"]["model"])}}
+        if "validation_data" in case:
+            out["validation_data"] = part(case["validation_data"])
+        mean = dict(out["request"]["model"].get("mean", {"type": "zero"}))
+        if isinstance(mean.get("value"), list):
+            mean["value"] = mean["value"][t]
+        if isinstance(mean.get("coefficients"), list) and len(mean["coefficients"]) > len(case["data"]["x"][0]):
+            mean["coefficients"] = share(mean["coefficients"])
+        out["request"]["model"]["mean"] = mean
+        return out
+
+    def loss(self, theta):
+        return sum_over(self.loss_of(t, [theta[self.name(name, t)] for name in gp.start]) for t, gp in enumerate(self.each)) / len(self.each)
+
+    def loss_of(self, t, values):
+        """Of target t at the values of its parameters; those of other targets' means do not change it."""
+        known = (t, *values)
+        if known not in self.losses:
+            self.losses[known] = self.each[t].loss(dict(zip(self.each[t].start, values)))
+        return self.losses[known]
+
+    def calibration(self):
+        return sum_over(gp.calibration() for gp in self.each) / len(self.each)
+
+    gradients = Gp.gradients
+
+    def metrics(self, given, pairs):
+        each = [gp.metrics(given, part) for gp, part in zip(self.each, pairs)]
+        mean = {name: sum_over(m[name] for m in each) / len(each) for name in each[0]}
+        return {**mean, "targets": [{"name": n, **m} for n, m in zip(self.names, each)]}
+
+    def predictions(self, theta):
+        assert theta is self.start
+        return [gp.predictions(gp.start) for gp in self.each]
+
+    def tested(self):
+        return [gp.tested() for gp in self.each]
+
+
+def process_of(case):
+    return Several(case) if isinstance(case["data"]["y"][0], list) else Gp(case)
+
+
 # ---- cases ------------------------------------------------------------------------------------------------------------------
 
 
@@ -596,6 +668,42 @@ def all_cases():
     yield from cases_by_data()
     yield from approximations(plain, noisy)
     yield from transformed(plain, scaled)
+    yield from cases_of_targets()
+
+
+def with_targets(data, seed):
+    """Two more targets on other scales."""
+    draw = random.Random(seed)
+    more = lambda y, row: [y, round(1000 - 3 * y + 200 * float(mp.cos(row[0])) + draw.gauss(0, 40), 1), round(0.01 * y * row[0] + draw.gauss(0, 0.05), 4)]
+    return {**data, "y": [more(y, row) for y, row in zip(data["y"], data["x"])]}
+
+
+def cases_of_targets():
+    """Several targets that share a kernel and its noise."""
+    plain, off = with_targets(plain_data(4), 5), {"x": False, "y": False}
+    named = {**plain, "target_names": ["strength", "slump", "flow"]}
+    spec = dict(kernels())["matern52 ard"]
+    line = {"type": "linear", "coefficients": [0.4, -0.2, 0.1, 0.3, 0, -0.1, 0.2, 0.1, -0.3], "value": [0.3, -0.1, 0.2]}
+    for loss in ("mse", "crps", "nlpd", "evidence"):
+        yield case("targets", spec, loss, named, mean=line)
+    for loss in ("mse", "nlpd"):
+        yield case("targets, folds", spec, loss, named, mean=line, validation=FOLDS)
+    yield case("targets, leave one out", spec, "nlpd", named, mean=CONSTANT, validation={"type": "leave_one_out"})
+    yield case("targets, one mean", spec, "nlpd", plain, mean=CONSTANT, test=None)
+    yield case("targets, calibrated", spec, "evidence", plain, test=None, calibrate="leave_one_out")
+    few = first(with_targets(scaled_data(3), 6), 8)
+    few["y"] = [[a, b / 1000, c] for a, b, c in few["y"]]
+    few["noise_variance"] = [0.01 * i for i in range(8)]
+    for loss in ("nlpd", "evidence"):
+        made = case("targets, by the data", dict(kernels())["rbf ard"], loss, few, mean=CONSTANT, standardize=off, test=[2, 6])
+        made["differentiate"] = True
+        yield made
+    logarithm = case("targets, logarithm", spec, "crps", plain, mean=CONSTANT)
+    logarithm["request"]["model"]["target_transform"] = {"type": "log", "shift": 0.5}
+    yield logarithm
+    inducing = case("targets, inducing", spec, "nlpd", plain, mean=CONSTANT, solver={"type": "lsmr"})
+    inducing["request"]["model"]["approximation"] = {"type": "inducing", "inputs": [[-1.2, 0.3, 0.1], [0.4, -0.9, 1.1], [0.9, 0.8, -0.7]], "tune_inputs": True}
+    yield inducing
 
 
 def approximations(plain, noisy):
@@ -680,7 +788,7 @@ def moved(case, part, member, row, column, by):
         data[member][row] = mpf(data[member][row]) + by
     else:
         data[member][row][column] = mpf(data[member][row][column]) + by
-    gp = Gp({**case, part: data})
+    gp = process_of({**case, part: data})
     return gp.loss(gp.start)
 
 
@@ -689,7 +797,8 @@ def by_data(case):
     slope = lambda *place: float((moved(case, *place, STEP) - moved(case, *place, -STEP)) / (2 * STEP))
     rows, columns = range(len(case["data"]["y"])), range(len(case["data"]["x"][0]))
     out = {"x": [[slope("data", "x", i, k) for k in columns] for i in rows],
-           "y": [slope("data", "y", i, None) for i in rows],
+           "y": [slope("data", "y", i, None) for i in rows] if not isinstance(case["data"]["y"][0], list) else
+                [[slope("data", "y", i, t) for t in range(len(case["data"]["y"][0]))] for i in rows],
            "noise_variance": [slope("data", "noise_variance", i, None) for i in rows]}
     if "target_transform" in case["request"]["model"]:
         del out["noise_variance"]
@@ -701,7 +810,8 @@ def by_data(case):
 
 
 def numbers(values):
-    return {name: float(value) for name, value in values.items()}
+    plain = lambda v: [numbers(one) for one in v] if isinstance(v, list) else v if isinstance(v, str) else float(v)
+    return {name: plain(value) for name, value in values.items()}
 
 
 def main():
@@ -724,7 +834,7 @@ def main():
 
     cases = []
     for made in all_cases():
-        gp = Gp(made)
+        gp = process_of(made)
         made["loss"] = float(gp.loss(gp.start))
         made["gradients"] = numbers(gp.gradients())
         if gp.priors:
@@ -733,10 +843,10 @@ def main():
             made["calibration"] = float(gp.calibration())
         made["metrics"] = numbers(gp.metrics(gp.train, gp.predictions(gp.start))) if gp.splits[0][1] else {}
         if gp.test:
-            made["test"] = numbers(gp.metrics(gp.fit, list(zip(gp.test, gp.predict(gp.start, gp.fit, gp.test)))))
+            made["test"] = numbers(gp.metrics(gp.fit, gp.tested()))
         if made.pop("differentiate", False):
             made["by_data"] = by_data(made)
-        if gp.loss_type == "mse" and "by_data" not in made and "validation_data" not in made:
+        if gp.loss_type == "mse" and "by_data" not in made and "validation_data" not in made and isinstance(gp, Gp):
             made["points"] = between(made["data"]["x"])
             made["joint"] = gp.joint(made["points"])
         cases.append(made)

@@ -145,6 +145,10 @@ struct kr_solver {
     struct kr_op A;             /* its parts are borrowed */
     const struct kr_op *single; /* A in single precision, for corrections; NULL: they are in double */
     struct kr_preconditioner P;
+    /* k of the next solve, or NULL: columns with r'P^-1 r at most that are done, whatever |r| is. With P <= A
+     * it bounds r'A^-1 r, the error of a quadratic form, long before |r| is small. For methods that know it
+     * (cg). */
+    const double *energy;
     const char *reason;
     struct kr_solve_report *opening; /* what opening cost; goes into the first report */
     void *state;

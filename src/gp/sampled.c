@@ -15,7 +15,7 @@
 const char *const kr_variance_method_names[] = {"auto", "exact", "sampled", NULL};
 
 /* Relative residuals that the block is solved to first, and by how much more each time. */
-static const double FIRST_RTOL = 1e-2, TIGHTEN = 0.1;
+static const double FIRST_RTOL = 1e-3, TIGHTEN = 0.1;
 
 /* Would a block of m columns be dear? Then there is no factorisation that all of them share. */
 static bool block_is_dear(const struct kr_gp *gp, size_t n, size_t m, size_t budget)
@@ -170,11 +170,13 @@ kr_status kr_sampled_open(struct kr_ctx *ctx, struct work *w)
 /* What several rounds of one solve did: the effort of all, the outcome of the last. */
 static void add_round(struct kr_solve_report *sum, const struct kr_solve_report *round)
 {
-    const size_t iterations = sum->iterations + round->iterations, products = sum->products + round->products;
+    const size_t iterations = sum->iterations + round->iterations, products = sum->products + round->products,
+                 single = sum->single_products + round->single_products;
     const double seconds = sum->seconds + round->seconds;
     *sum = *round;
     sum->iterations = iterations;
     sum->products = products;
+    sum->single_products = single;
     sum->seconds = seconds;
 }
 
@@ -182,9 +184,16 @@ static void add_solve(struct kr_solve_report *sum, const struct kr_solve_report 
 {
     sum->iterations += solve->iterations;
     sum->products += solve->products;
+    sum->single_products += solve->single_products;
     sum->seconds += solve->seconds;
     sum->stop = solve->stop > sum->stop ? solve->stop : sum->stop;
     sum->residual = fmax(sum->residual, solve->residual);
+}
+
+/* Do r'P^-1 r bound r'A^-1 r? */
+static bool bounds(const struct kr_preconditioner *P)
+{
+    return P->type && P->type->rank >= 0 && P->rank > 0; /* of low rank: P <= A */
 }
 
 /* gap[i] = the bound of r'A^-1 r of every drawn column. */
@@ -196,7 +205,7 @@ static kr_status bound_gaps(struct kr_ctx *ctx, struct work *w)
     const double noise = kr_objective_least_noise(w), *R = w->residual + n;
     double *Z = NULL;
     struct kr_mark mark = kr_mark(ctx);
-    if (P->type && P->type->rank >= 0 && P->rank > 0) { /* of low rank: P <= A */
+    if (bounds(P)) {
         KR_ALLOC(ctx, Z, n * count);
         KR_TRY(kr_preconditioner_apply(ctx, P, count, R, Z));
     }
@@ -227,6 +236,23 @@ static kr_status judge_block(struct kr_ctx *ctx, struct work *w, double *widest)
     return KR_OK;
 }
 
+/* When a column leaves its variance closed enough: of leave-one-out the column gives 1/v. */
+static kr_status energies(struct kr_ctx *ctx, struct work *w, struct kr_solver *solver)
+{
+    const struct sampled *s = w->sampled;
+    double *energy;
+    if (!bounds(&solver->P))
+        return KR_OK;
+    KR_ALLOC(ctx, energy, s->sample->count);
+    for (size_t i = 0; i < s->sample->count; i++) {
+        const size_t j = s->sample->points[i];
+        const double most = s->f[(KR_NEIGHBOUR_SETS - 1) * w->m + j], least = kr_objective_noise(w, j);
+        energy[i] = s->sample->spec->tolerance * (s->alpha ? 1 / most : least);
+    }
+    solver->energy = energy;
+    return KR_OK;
+}
+
 kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
     const struct kr_solver_options *asked = w->A.solver.options;
@@ -237,6 +263,7 @@ kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluat
     const size_t n = w->n;
     double widest = INFINITY;
     solver.options = &options;
+    KR_TRY(energies(ctx, w, &solver));
     options.rtol = fmax(asked->rtol, FIRST_RTOL);
     for (const double *start = NULL;; start = w->solution + n) {
         struct kr_solve_report round = {0};
@@ -248,6 +275,7 @@ kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluat
         if (widest <= s->sample->spec->tolerance || options.rtol <= asked->rtol || !kr_solve_converged(&all))
             break;
         options.rtol = fmax(asked->rtol, TIGHTEN * options.rtol);
+        solver.energy = NULL;
     }
     add_solve(&out->solver, &all);
     if (!s->sample->ready)

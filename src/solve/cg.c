@@ -42,6 +42,7 @@ struct block {
     double *G, *L, *work;   /* q x q */
     double *step;           /* q x k */
     double *goal, *rr;      /* k: |r|^2 that ends a column, and |r|^2 */
+    const double *energy;   /* k: r'P^-1 r that ends a column as well; NULL: none does */
     double *size;           /* k */
     bool finite;
 };
@@ -143,6 +144,13 @@ static enum kr_stop invert(struct block *b)
     return KR_STOP_RTOL;
 }
 
+/* Of column c: is r'P^-1 r = (C'C)_cc small enough? */
+static bool small_energy(const struct block *b, size_t c)
+{
+    const double *own = b->C + c * b->q;
+    return b->energy && (b->q == 0 || cblas_ddot((int)b->q, own, 1, own, 1) <= b->energy[c]);
+}
+
 /* |r_c|^2 of all columns; whether one is above its goal. */
 static kr_status measure(struct kr_ctx *ctx, struct block *b, bool *more)
 {
@@ -155,7 +163,7 @@ static kr_status measure(struct kr_ctx *ctx, struct block *b, bool *more)
     }
     for (size_t c = 0; c < k; c++) {
         b->rr[c] = q ? cblas_ddot((int)q, b->C + c * q, 1, (b->basis.plain ? b->C : b->step) + c * q, 1) : 0;
-        *more = *more || !(b->rr[c] <= b->goal[c]);
+        *more = *more || !(b->rr[c] <= b->goal[c] || small_energy(b, c));
     }
     return KR_OK;
 }
@@ -187,7 +195,7 @@ static kr_status start(struct kr_ctx *ctx, const struct kr_solver *solver, size_
                        const double *rtol, double *D, struct block *b)
 {
     const size_t n = solver->A.rows;
-    *b = (struct block){.n = n, .k = k, .q = k, .D = D};
+    *b = (struct block){.n = n, .k = k, .q = k, .D = D, .energy = solver->energy};
     KR_TRY(kr_basis_open(ctx, &solver->P, n, k, &b->basis));
     KR_ALLOC(ctx, b->Q, n * k);
     KR_ALLOC(ctx, b->V, n * k);

@@ -152,6 +152,8 @@ struct group {
     size_t active;           /* number of columns to correct, their places in `column` */
     size_t *column;
     double *rhs, *D, *rtol; /* the active columns, their corrections and tolerances */
+    const double *energy;   /* k, or NULL: r'P^-1 r that is small enough */
+    double *goals, *now;    /* of the active columns, of length 1; r'P^-1 r of all */
 };
 
 static kr_status group_memory(struct kr_ctx *ctx, size_t n, size_t k, struct group *g)
@@ -167,7 +169,29 @@ static kr_status group_memory(struct kr_ctx *ctx, size_t n, size_t k, struct gro
     KR_ALLOC(ctx, g->rtol, k);
     KR_ALLOC(ctx, g->column, k);
     KR_ALLOC(ctx, g->stuck, k);
+    KR_ALLOC(ctx, g->goals, k);
+    KR_ALLOC(ctx, g->now, k);
     return KR_OK;
+}
+
+/* r'P^-1 r of all columns, where it counts. */
+static kr_status measure_energy(struct kr_ctx *ctx, const struct kr_solver *solver, struct group *g)
+{
+    double *Z;
+    struct kr_mark mark = kr_mark(ctx);
+    if (!g->energy)
+        return KR_OK;
+    KR_ALLOC(ctx, Z, g->n * g->k);
+    KR_TRY(kr_preconditioner_apply(ctx, &solver->P, g->k, g->R, Z));
+    for (size_t c = 0; c < g->k; c++)
+        g->now[c] = cblas_ddot((int)g->n, g->R + c * g->n, 1, Z + c * g->n, 1);
+    kr_release(ctx, mark);
+    return KR_OK;
+}
+
+static bool is_done(const struct group *g, size_t c, double rtol)
+{
+    return !(g->relative[c] > rtol) || (g->energy && g->now[c] <= g->energy[c]);
 }
 
 /* The larger one; NaN is larger than any number. */
@@ -183,6 +207,14 @@ static double worst_of(const struct group *g)
     for (size_t c = 0; c < g->k; c++)
         worst = isnan(g->relative[c]) ? worst : fmax(worst, g->relative[c]);
     return worst;
+}
+
+static bool all_done(const struct group *g, double rtol)
+{
+    bool done = true;
+    for (size_t c = 0; c < g->k; c++)
+        done &= is_done(g, c, rtol);
+    return done;
 }
 
 /* R = B - A X and its norms, of columns first .. first + count - 1. */
@@ -221,10 +253,13 @@ static void gather(struct group *g, double rtol, double least)
 {
     g->active = 0;
     for (size_t c = 0; c < g->k; c++) {
-        if (!(g->relative[c] > rtol) || g->stuck[c])
+        if (is_done(g, c, rtol) || g->stuck[c])
             continue;
+        const double size = g->relative[c] * g->norm[c];
+        if (g->energy) /* a margin, as below */
+            g->goals[g->active] = 0.8 * g->energy[c] / (size * size);
         memcpy(g->rhs + g->active * g->n, g->R + c * g->n, g->n * sizeof *g->rhs);
-        cblas_dscal((int)g->n, 1 / (g->relative[c] * g->norm[c]), g->rhs + g->active * g->n, 1);
+        cblas_dscal((int)g->n, 1 / size, g->rhs + g->active * g->n, 1);
         /* A margin below the tolerance: the method's estimate drifts from the residual that is measured. */
         g->rtol[g->active] = fmax(least, fmin(0.5, (least > 0 ? 0.2 : 0.5) * rtol / g->relative[c]));
         g->column[g->active++] = c;
@@ -327,6 +362,7 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, str
         method.A = *solver->single;
         method.P.rounding = fmax(method.P.rounding, SINGLE_ROUNDING);
     }
+    method.energy = g->energy ? g->goals : NULL;
     KR_TRY(method.type->correct(ctx, &method, g->active, g->rhs, g->rtol, g->D, &step));
     p->iterations += step.iterations;
     p->stop = (enum kr_stop)step.stop;
@@ -338,7 +374,7 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, str
     add_corrections(g);
     KR_TRY(measure_active(ctx, &solver->A, g, report));
     take_back(g, step.stop == KR_STOP_ITERATIONS && !p->single);
-    return KR_OK;
+    return measure_energy(ctx, solver, g);
 }
 
 /* Columns that a round did not bring to half of their residual: single precision is left to all of them where
@@ -365,6 +401,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
     const double rtol = solver->options->rtol;
     struct progress p = {.single = solver->single != NULL, .stop = KR_STOP_RTOL};
     KR_TRY(begin(ctx, solver, g, report));
+    KR_TRY(measure_energy(ctx, solver, g));
     const bool broken = some_not_finite(g);
     memset(g->stuck, 0, g->k * sizeof *g->stuck);
     for (int round = 0; p.stop <= KR_STOP_PRECISION && round < MAX_ROUNDS; round++) {
@@ -376,7 +413,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
     }
     const double worst = worst_of(g);
     *stop = broken                       ? KR_STOP_BREAKDOWN
-            : worst <= rtol              ? calm_stop(g)
+            : all_done(g, rtol)          ? calm_stop(g)
             : p.stop > KR_STOP_PRECISION ? p.stop
                                          : KR_STOP_PRECISION;
     report->residual = worse(report->residual, broken ? NAN : worst);
@@ -413,6 +450,7 @@ kr_status kr_solver_solve(struct kr_ctx *ctx, const struct kr_solver *solver, si
         g.B = B + first * n;
         g.X0 = X0 ? X0 + first * n : NULL;
         g.X = X + first * n;
+        g.energy = solver->energy && solver->P.type ? solver->energy + first : NULL;
         KR_TRY(solve_group(ctx, solver, &g, report, &stop));
         if ((int)stop > report->stop)
             report->stop = (int)stop;

@@ -1,5 +1,5 @@
 /* Block conjugate gradients: blocks whose columns depend on each other, what a block gains, and breakdown. */
-#include "systems.h"
+#include "noisy.h"
 
 static void make(struct kr_ctx *ctx, size_t n, size_t k, double condition, const char *preconditioner,
                  double rtol, struct problem *p)
@@ -147,5 +147,47 @@ START_TEST(same_bits_with_any_number_of_threads)
 }
 END_TEST
 
-SUITE("cg", dependent_columns, as_many_columns_as_rows, a_block_needs_fewer_products,
-      an_indefinite_matrix_breaks_down, same_bits_with_any_number_of_threads)
+/* Told what r'P^-1 r is enough, a block stops there: sooner, with that much left and no more, and a quadratic
+ * form in error by no more than that. */
+START_TEST(columns_stop_by_their_energy)
+{
+    enum { N = 400, K = 6 };
+    struct kr_ctx context, *ctx = &context;
+    struct noisy s;
+    struct kr_solver_options options;
+    struct kr_solver solver;
+    struct kr_solve_report loose = {0}, tight = {0};
+    double energy[K];
+    kr_ctx_init(ctx, 0);
+    make_noisy(ctx, "matern32", N, 0.01, false, &s);
+    OK(kr_schema_init(ctx, &kr_solver_options_schema, &options));
+    options.type = kr_registry_find(&kr_solver_registry, "cg");
+    options.preconditioner = variant_of(ctx, &shapes[3], 30);
+    options.rtol = 1e-12;
+    OK(kr_solver_open(ctx, &options, &s.op, &solver));
+    double *B = normal(ctx, N * K, 5), *X = kr_alloc(ctx, N * K, sizeof *X),
+           *exact = kr_alloc(ctx, N * K, sizeof *X), *R = kr_alloc(ctx, N * K, sizeof *R),
+           *Z = kr_alloc(ctx, N * K, sizeof *Z);
+    OK(kr_solver_solve(ctx, &solver, K, B, NULL, exact, NULL, &tight));
+    for (size_t c = 0; c < K; c++)
+        energy[c] = pow(10, -(double)c) * cblas_ddot(N, B + c * N, 1, exact + c * N, 1) * 1e-2;
+    solver.energy = energy;
+    OK(kr_solver_solve(ctx, &solver, K, B, NULL, X, R, &loose));
+    ck_assert_int_eq(loose.stop, KR_STOP_RTOL);
+    ck_assert_uint_lt(loose.iterations, tight.iterations);
+    OK(kr_preconditioner_apply(ctx, &solver.P, K, R, Z));
+    for (size_t c = 0; c < K; c++) {
+        const double left = cblas_ddot(N, R + c * N, 1, Z + c * N, 1),
+                     form = cblas_ddot(N, B + c * N, 1, X + c * N, 1) +
+                            cblas_ddot(N, X + c * N, 1, R + c * N, 1),
+                     truth = cblas_ddot(N, B + c * N, 1, exact + c * N, 1);
+        ck_assert_msg(left <= energy[c], "column %zu: %g left, %g allowed", c, left, energy[c]);
+        ck_assert_msg(form <= truth * (1 + 1e-9) && truth - form <= left * (1 + 1e-6) + 1e-9 * truth,
+                      "column %zu: %g, exactly %g, at most %g below", c, form, truth, left);
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
+SUITE("cg", columns_stop_by_their_energy, dependent_columns, as_many_columns_as_rows,
+      a_block_needs_fewer_products, an_indefinite_matrix_breaks_down, same_bits_with_any_number_of_threads)

@@ -31,6 +31,7 @@
 
 #define lanes      KR_NAME(lanes)
 #define exp2_below KR_NAME(exp2_below)
+#define log2_above KR_NAME(log2_above)
 #define root       KR_NAME(root)
 #define at_least   KR_NAME(at_least)
 #define total      KR_NAME(total)
@@ -188,4 +189,40 @@ KR_LANES_INLINE lanes exp2_below(lanes y)
     return (lanes)((KR_NAME(wholes))p + ((KR_NAME(wholes))t << (KR_BITS == 32 ? 23 : 52)));
 #endif
 #endif
+}
+
+KR_LANES_INLINE lanes log2_above(lanes s)
+{
+    const whole least = KR_BITS == 32 ? 0x3f3504f3 : (whole)0x3fe6a09e667f3bcd,
+                digits = KR_BITS == 32 ? 23 : 52,
+                mask = ((whole)1 << digits) - 1; /* of the fraction; least: the bits of sqrt(1/2) */
+    const lanes u = s + 1, c = s - (u - 1);
+    KR_NAME(wholes) bits, exponent;
+    lanes m, e;
+    memcpy(&bits, &u, sizeof bits);
+    bits -= least;
+    exponent = bits >> digits;
+    bits = (bits & mask) + least;
+    memcpy(&m, &bits, sizeof m);
+#if KR_LEVEL == 0
+    e = (double)exponent;
+#else
+    e = __builtin_convertvector(exponent, lanes);
+#endif
+    const lanes t = (m - 1) / (m + 1), z = t * t;
+#if KR_BITS == 32
+    lanes p = (real)(2 * M_LOG2E / 9) * z + (real)(2 * M_LOG2E / 7);
+#else
+    lanes p = 2 * M_LOG2E / 21 * z + 2 * M_LOG2E / 19;
+    p = p * z + 2 * M_LOG2E / 17;
+    p = p * z + 2 * M_LOG2E / 15;
+    p = p * z + 2 * M_LOG2E / 13;
+    p = p * z + 2 * M_LOG2E / 11;
+    p = p * z + 2 * M_LOG2E / 9;
+    p = p * z + 2 * M_LOG2E / 7;
+#endif
+    p = p * z + (real)(2 * M_LOG2E / 5);
+    p = p * z + (real)(2 * M_LOG2E / 3);
+    p = p * z + (real)(2 * M_LOG2E);
+    return e + (p * t + (real)M_LOG2E * c / u);
 }

@@ -7,6 +7,19 @@
 #define PAIRWISE_SHAPE    1
 #include "kernel/pairwise.h"
 
+/* s = r^2/(2 a): g = 2^(-a log2(1 + s)) */
+#define KR_PROFILE_SIGN          1
+#define KR_PROFILE_FACTOR(shape) (0.5 / (shape))
+#define KR_PROFILE_SHAPED        1
+#define KR_PROFILE                                                                                           \
+    {                                                                                                        \
+        const lanes logarithm = log2_above(s), inverse = 1 / (s + 1);                                        \
+        *g = exp2_below(-shape * logarithm);                                                                 \
+        *slope = -shape * *g * inverse;                                                                      \
+        *by_shape = *g * (s * inverse - (real)M_LN2 * logarithm);                                            \
+    }
+#include "kernel/profile.h"
+
 #define KR_RATIONAL_QUADRATIC_FIELDS(F, S)                                                                   \
     F(S, PARAM, variance, _, "1", 1e-30, 1e30, 0, "value at distance 0 (target's units squared)")            \
     F(S, PARAM, lengthscale, _, "1", 1e-30, 1e30, 0,                                                         \
@@ -64,6 +77,7 @@ const struct kr_kernel_type kr_kernel_rational_quadratic = {
     .eval = rational_quadratic_eval,
     .pull = rational_quadratic_pull,
     .pull_x = rational_quadratic_pull_x,
+    .fused = &fused,
     .feature_kind = KR_FEATURES_SPECTRAL,
     .spectrum = spectrum,
 };

@@ -8,6 +8,20 @@
 #define PAIRWISE_FEATURE  1
 #define PAIRWISE_SHAPE    0
 #include "kernel/pairwise.h"
+
+/* s = r^2 */
+#define KR_PROFILE_SIGN          1
+#define KR_PROFILE_FACTOR(shape) (1.0)
+#define KR_PROFILE                                                                                           \
+    {                                                                                                        \
+        const size_t j = features / 2 + 2;                                                                   \
+        const lanes r = root(s), left = at_least(1 - r, 0);                                                  \
+        lanes below = left;                                                                                  \
+        for (size_t e = 1; e < j; e++)                                                                       \
+            below *= left;                                                                                   \
+        *g = below * left * ((real)(j + 1) * r + 1);                                                         \
+        *slope = (real)(-0.5 * (double)((j + 1) * (j + 2))) * below;                                         \
+    }
 #include "kernel/stationary.h"
 
 static const struct kr_kernel_parameter parameters[] = {
@@ -48,4 +62,5 @@ const struct kr_kernel_type kr_kernel_wendland = {
     .eval = wendland_eval,
     .pull = wendland_pull,
     .pull_x = wendland_pull_x,
+    .fused = &fused,
 };

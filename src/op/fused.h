@@ -54,8 +54,10 @@ void kr_fused_add(const void *part, bool single, size_t panels, size_t k, double
  * side never touch the same block, and each block sees its tasks in one order, whatever the threads.
  */
 typedef void kr_pair_function(void *self, size_t i, size_t j);
-kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, kr_pair_function *function,
+kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, int threads, kr_pair_function *function,
                        void *self) KR_MUST_CHECK;
+/* Threads worth starting for n m entries of `each` multiply-adds: waking one up costs some 10 us. */
+int kr_fused_threads(const struct kr_ctx *ctx, size_t n, size_t m, size_t each);
 
 /* Y (x->n x k) += the terms of K(x, z) V; *done = false, and Y untouched, where points are too far out. z =
  * NULL stands for x. */

@@ -57,7 +57,12 @@ static void work(struct tournament *t)
     }
 }
 
-kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, kr_pair_function *function, void *self)
+int kr_fused_threads(const struct kr_ctx *ctx, size_t n, size_t m, size_t each)
+{
+    return (double)n * (double)m * (double)each < 3e6 ? 1 : ctx->threads;
+}
+
+kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, int threads, kr_pair_function *function, void *self)
 {
     const size_t even = count + count % 2;
     struct tournament t = {.count = count,
@@ -66,7 +71,7 @@ kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, kr_pair_function *funct
                            .function = function,
                            .self = self};
     KR_ALLOC(ctx, t.met, count);
-#pragma omp parallel num_threads(ctx->threads)
+#pragma omp parallel num_threads(threads)
     work(&t);
     return KR_OK;
 }

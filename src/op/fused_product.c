@@ -42,6 +42,7 @@ struct product {
     bool single;
     size_t size; /* of a number */
     size_t n, k, block;
+    int threads;
     size_t part; /* bytes of a block's results */
     const void *V;
     double *Y;
@@ -159,7 +160,7 @@ static void column(const struct product *p, size_t j)
 static kr_status columns(struct product *p)
 {
     const size_t blocks = (kr_panels(p->n) + p->block - 1) / p->block;
-#pragma omp parallel for schedule(dynamic) num_threads(p->ctx->threads)
+#pragma omp parallel for schedule(dynamic) num_threads(p->threads)
     for (size_t j = 0; j < blocks; j++)
         column(p, j);
     return KR_OK;
@@ -171,7 +172,7 @@ static kr_status runs(struct product *p)
     const size_t panels = p->term[0].leaf->z.panels, count = (panels + RUN - 1) / RUN, length = p->n * p->k;
     double *results;
     KR_ALLOC(p->ctx, results, count * length);
-#pragma omp parallel for schedule(dynamic) num_threads(p->ctx->threads)
+#pragma omp parallel for schedule(dynamic) num_threads(p->threads)
     for (size_t r = 0; r < count; r++) {
         const struct parts parts = parts_of(p);
         for (size_t t = 0; t < p->terms && !kr_due(p->ctx); t++) {
@@ -215,6 +216,16 @@ static kr_status prepare(struct product *p, const struct kr_fused_sum *sum, cons
     return KR_OK;
 }
 
+/* Coordinates of all leaves. */
+static size_t coordinates(const struct product *p)
+{
+    size_t d = 0;
+    for (size_t t = 0; t < p->terms; t++)
+        for (size_t l = 0; l < p->term[t].leaves; l++)
+            d += p->term[t].leaf[l].x.d;
+    return d;
+}
+
 enum form { GRAM, COLUMNS_OF_X, ROWS_OF_X };
 
 /* k columns at a time: memory of threads, vectors, and the walk. */
@@ -225,6 +236,7 @@ static kr_status multiply(struct product *p, enum form form, size_t inputs, size
     struct kr_mark mark = kr_mark(p->ctx);
     void *packed;
     p->k = k;
+    p->threads = kr_fused_threads(p->ctx, p->n, inputs, coordinates(p) + 16 + k);
     p->Y = Y;
     p->block = form == ROWS_OF_X || panels < 16 ? 1 : at_most(panels / 8, most);
     p->part = p->block * k * KR_PANEL * p->size;
@@ -236,7 +248,7 @@ static kr_status multiply(struct product *p, enum form form, size_t inputs, size
     KR_TRY(kr_fused_vectors(p->ctx, inputs, k, p->single, V, &packed));
     p->V = packed;
     if (form == GRAM)
-        KR_TRY(kr_each_pair(p->ctx, (panels + p->block - 1) / p->block, pair, p));
+        KR_TRY(kr_each_pair(p->ctx, (panels + p->block - 1) / p->block, p->threads, pair, p));
     else
         KR_TRY(form == ROWS_OF_X ? runs(p) : columns(p));
     kr_release(p->ctx, mark);
@@ -246,11 +258,7 @@ static kr_status multiply(struct product *p, enum form form, size_t inputs, size
 /* Does the symmetric form pay for k right-hand sides? Measured: it saves the evaluation of half the tiles. */
 static bool symmetric_pays(const struct product *p, size_t k)
 {
-    size_t d = 0;
-    for (size_t t = 0; t < p->terms; t++)
-        for (size_t l = 0; l < p->term[t].leaves; l++)
-            d += p->term[t].leaf[l].x.d;
-    return k <= 8 + d / 2 && k <= KR_FUSED_COLUMNS;
+    return k <= 8 + coordinates(p) / 2 && k <= KR_FUSED_COLUMNS;
 }
 
 kr_status kr_fused_product(struct kr_ctx *ctx, const struct kr_fused_sum *sum, const double *theta,

@@ -24,6 +24,7 @@ struct pull {
     struct kr_packing packing;
     struct kr_packed x, z; /* rows and columns */
     bool gram;
+    int threads;
     size_t size, k;    /* of a number; pairs of vectors at a time */
     const void *u, *v; /* of rows and columns; of a Gram matrix U and V */
     double *lanes;     /* (d + 2) a block */
@@ -174,7 +175,7 @@ static void pair(void *self, size_t i, size_t j)
 static kr_status blocks_of_columns(struct pull *p, size_t blocks)
 {
     const size_t d = p->x.d;
-#pragma omp parallel for schedule(dynamic) num_threads(p->ctx->threads)
+#pragma omp parallel for schedule(dynamic) num_threads(p->threads)
     for (size_t j = 0; j < blocks; j++) {
         const size_t cols = at_most(BLOCK, p->z.panels - j * BLOCK);
         for (size_t i = 0; i < p->x.panels && !kr_due(p->ctx); i += BLOCK) {
@@ -194,6 +195,7 @@ static kr_status pull_pairs(struct pull *p, size_t first, size_t k, size_t block
     const struct kr_fused_weights *w = p->weights;
     void *u = NULL, *v = NULL;
     p->k = k;
+    p->threads = kr_fused_threads(p->ctx, p->x.n, p->z.n, 2 * p->x.d + 20 + k);
     if (!w->W) {
         const double *rows = w->transposed ? w->V : w->U, *cols = w->transposed ? w->U : w->V;
         KR_TRY(kr_fused_vectors(p->ctx, p->x.n, k, p->packing.single, rows + first * p->x.n, &u));
@@ -201,7 +203,7 @@ static kr_status pull_pairs(struct pull *p, size_t first, size_t k, size_t block
     }
     p->u = u;
     p->v = v;
-    return p->gram ? kr_each_pair(p->ctx, blocks, pair, p) : blocks_of_columns(p, blocks);
+    return p->gram ? kr_each_pair(p->ctx, blocks, p->threads, pair, p) : blocks_of_columns(p, blocks);
 }
 
 static void add_gradient(const struct pull *p, const double *theta, size_t blocks, double *grad)

@@ -9,7 +9,9 @@
 #define KR_PROFILE_FACTOR(shape) (-1)
 #define KR_PROFILE                                                                                           \
     {                                                                                                        \
-        if (shape > 0)                                                                                       \
+        if (shape > 1)                                                                                       \
+            *g = log2_above(s);                                                                              \
+        else if (shape > 0)                                                                                  \
             *g = root(s);                                                                                    \
         else                                                                                                 \
             *g = exp2_below(s);                                                                              \
@@ -154,4 +156,31 @@ START_TEST(square_roots)
 }
 END_TEST
 
-SUITE("lanes", powers_of_two, at_the_ends, square_roots)
+/* log2(1 + s), in ulps of itself. */
+START_TEST(logarithms)
+{
+    for (int level = 0; level <= kr_fused_level(); level++)
+        for (int part = 0; part < 2; part++) { /* all sizes; and around 1 */
+            long double worst[2] = {0, 0};
+            for (size_t i = 0; i < AT_ONCE; i++) {
+                const double u = ((double)i + 0.618) / AT_ONCE;
+                y64[i] = part ? 4 * u : exp2(-40 + 80 * u);
+                y32[i] = (float)y64[i];
+            }
+            evaluate(level, false, 2, AT_ONCE, y32, g32);
+            evaluate(level, true, 2, AT_ONCE, y64, g64);
+            for (size_t i = 0; i < AT_ONCE; i++) {
+                const long double one = log1pl(y32[i]) / M_LN2l, two = log1pl(y64[i]) / M_LN2l;
+                const float near = (float)one;
+                const double close = (double)two;
+                worst[0] = fmaxl(worst[0], fabsl(g32[i] - one) / (nextafterf(near, INFINITY) - near));
+                worst[1] = fmaxl(worst[1], fabsl(g64[i] - two) / (nextafter(close, INFINITY) - close));
+            }
+            ck_assert_msg(worst[0] <= 4 && worst[1] <= 4, "level %d: %.3Lf and %.3Lf ulp", level, worst[0],
+                          worst[1]);
+        }
+    ck_assert(log2_above_64_0(0) == 0 && log2_above_64_0(1) == 1 && log2_above_64_0(3) == 2);
+}
+END_TEST
+
+SUITE("lanes", logarithms, powers_of_two, at_the_ends, square_roots)

@@ -29,6 +29,12 @@ kr_status kr_objective_differentiate(struct kr_ctx *ctx, const struct kr_gp *gp,
                                      bool variance, struct kr_evaluation *out, double *grad,
                                      const struct kr_data_gradient *data) KR_MUST_CHECK;
 
+/* gradient[k * x->n + i] = d variance(x_i)/dx_ik, standardised units, with or without noise. One solve a
+ * point, in blocks. INVALID at /gradient for approximations. */
+kr_status kr_posterior_variance_gradient(struct kr_ctx *ctx, const struct kr_posterior *posterior,
+                                         const struct kr_points *x, double *gradient,
+                                         struct kr_solve_report *report) KR_MUST_CHECK;
+
 /* ---- check ---- */
 
 extern const char *const kr_check_names[]; /* finite_difference */

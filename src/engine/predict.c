@@ -4,6 +4,7 @@
 #include "engine/kept.h"
 #include "engine/predict_targets.h"
 #include "engine/samples.h"
+#include "kriged/differentiate.h"
 #include "wire/wire.h"
 
 #include <math.h>
@@ -159,6 +160,32 @@ static kr_status sample_paths(struct kr_ctx *ctx, struct predicting *w)
     return KR_OK;
 }
 
+/* From that of the transformed mean: d E g(Z) = E g' dmean + E g''/2 dvariance. Before the mean is
+ * transformed. */
+static kr_status transform_gradient(struct kr_ctx *ctx, struct predicting *w, double *by_feature)
+{
+    const struct kr_model_standardisation *scale = &w->model->document.standardization;
+    const struct kr_variant *spec = &w->model->document.target_transform;
+    const struct kr_transform t = {(const void *)spec->type, spec->options, 0, 1, 1};
+    const size_t n = w->x.n, d = w->x.d;
+    const double y_sd = scale->y_sd.items[0];
+    double *by_variance;
+    if (!kr_transforms(&t))
+        return KR_OK;
+    KR_ALLOC(ctx, by_variance, n * d);
+    KR_TRY(kr_posterior_variance_gradient(ctx, &w->model->posterior, &w->x, by_variance, &w->report));
+    KR_TRY(kr_require_converged(ctx, w->model->posterior.solver, &w->report));
+    for (size_t i = 0; i < n; i++) {
+        double expected[3];
+        kr_transform_below(&t, w->reply.mean.items[i], w->variance[i], INFINITY, expected);
+        for (size_t k = 0; k < d; k++)
+            by_feature[k * n + i] = expected[1] * by_feature[k * n + i] + 0.5 * expected[2] *
+                                                                              by_variance[k * n + i] * y_sd *
+                                                                              y_sd / scale->x_sd.items[k];
+    }
+    return KR_OK;
+}
+
 /* d mean/dx by rows: the chain rule through both standardisations. */
 static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
 {
@@ -170,6 +197,7 @@ static kr_status predict_gradient(struct kr_ctx *ctx, struct predicting *w)
     for (size_t k = 0; k < d; k++)
         for (size_t i = 0; i < n; i++)
             by_feature[k * n + i] *= scale->y_sd.items[0] / scale->x_sd.items[k];
+    KR_TRY(transform_gradient(ctx, w, by_feature));
     KR_TRY(kr_transpose(ctx, d, n, by_feature, &rows));
     w->reply.gradient = (struct kr_matrix){n, d, rows};
     return check_finite(ctx, n * d, d, rows, "gradient");
@@ -228,10 +256,6 @@ static kr_status predict(struct kr_ctx *ctx, const struct kr_predict_request *re
     }
     const struct kr_transform t = kr_model_transform(&model->document);
     const bool transforms = kr_transforms(&t);
-    if (request->gradient && transforms)
-        return kr_fail(ctx, KR_INVALID, "/gradient",
-                       "must be false for a model with a target transform: the mean depends on the variance "
-                       "there, and of that there is no derivative");
     KR_TRY(check_size(ctx, request));
     KR_TRY(standardise(ctx, model, &request->x, &w.x));
     if (model->posterior.targets > 1)

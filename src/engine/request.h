@@ -136,7 +136,7 @@ KR_DECLARE(kr_samples_spec, KR_SAMPLES_FIELDS);
     F(S, OPTIONAL, samples, kr_samples_spec, NULL, 0, 0, KR_OMIT,                                            \
       "draw joint samples of all points, of new observations or of the function")                            \
     F(S, BOOL, gradient, _, "false", 0, 0, 0,                                                                \
-      "differentiate the mean by the points; not of a transformed target")                                   \
+      "differentiate the mean by the points; of a transformed target with exact covariances only")           \
     F(S, BOOL, observation_noise, _, "true", 0, 0, 0,                                                        \
       "of new observations; false: of the function without noise")                                           \
     F(S, FEATURE, target, _, NULL, 0, 0, KR_OMIT,                                                            \

@@ -285,10 +285,8 @@ static json_t *model_of(json_t *one)
 static void compare_joint(json_t *one)
 {
     const char *name = json_string_value(at(one, "name")), *key;
-    json_t *request = json_of("{'covariance': true, 'observation_noise': false}"), *reply, *wanted,
-           *covariance = at(at(one, "joint"), "covariance");
-    json_object_set_new(request, "gradient",
-                        json_boolean(json_object_get(at(one, "joint"), "gradient") != NULL));
+    json_t *request = json_of("{'covariance': true, 'gradient': true, 'observation_noise': false}"), *reply,
+           *wanted, *covariance = at(at(one, "joint"), "covariance");
     json_object_set(request, "x", at(one, "points"));
     OK(kr_engine_predict(ctx, NULL, request, model_of(one), NULL, &reply));
     keep(reply);

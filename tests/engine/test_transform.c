@@ -92,6 +92,38 @@ START_TEST(predictions_are_carried_through)
 }
 END_TEST
 
+/* By differences of the mean that the same request gives; the mean sees the variance. */
+START_TEST(gradients_of_the_mean)
+{
+    make_positive();
+    static const double x[] = {1.5, 7, 310}, steps[] = {1e-3, 1e-2, 1e-1};
+    json_t *model =
+        model_of("{'kernel': {'type': 'matern52', 'ard': true}, 'noise': {'variance': 0.3}, " LOG "}", NULL);
+    json_t *reply;
+    OK(kr_engine_predict(ctx, NULL,
+                         json_of("{'x': [[1.5, 7, 310], [2, 20, 200]], 'gradient': true, 'variance': false}"),
+                         model, NULL, &reply));
+    keep(reply);
+    ck_assert_uint_eq(json_array_size(at(reply, "gradient")), 2);
+    for (int k = 0; k < COLUMNS; k++) {
+        double mean[4];
+        for (int side = 0; side < 4; side++) { /* -2, -1, 1, 2 steps */
+            double moved[3] = {x[0], x[1], x[2]};
+            json_t *there;
+            moved[k] += steps[k] * (side < 2 ? side - 2 : side - 1);
+            OK(kr_engine_predict(ctx, NULL,
+                                 json_of("{'x': [[%.17g, %.17g, %.17g]]}", moved[0], moved[1], moved[2]),
+                                 model, NULL, &there));
+            mean[side] = item(keep(there), "mean", 0);
+        }
+        const double near = (mean[2] - mean[1]) / (2 * steps[k]), wide = (mean[3] - mean[0]) / (4 * steps[k]),
+                     wanted = near + (near - wide) / 3, got = cell(reply, "gradient", 0, (size_t)k);
+        ck_assert_msg(fabs(got - wanted) <= 1e-7 * fmax(fabs(wanted), 1e-3 / steps[k]),
+                      "%d: %.12g, wanted %.12g", k, got, wanted);
+    }
+}
+END_TEST
+
 /* Functions of random features go through it too. */
 START_TEST(pathwise_samples)
 {
@@ -223,10 +255,12 @@ START_TEST(what_does_not_go_is_refused_at_its_place)
     ck_assert_ptr_nonnull(strstr(ctx->error.detail, "row 0"));
     kr_ctx_clear_error(ctx);
     make_positive();
-    json_t *model = model_of("{'kernel': {'type': 'rbf'}, " LOG "}", NULL);
+    json_t *model = model_of(
+        "{'kernel': {'type': 'rbf'}, 'approximation': {'type': 'inducing', 'count': 6}, " LOG "}", NULL);
     REFUSED(
         kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'gradient': true}"), model, NULL, &reply),
         "/gradient");
+    model = model_of("{'kernel': {'type': 'rbf'}, " LOG "}", NULL);
     json_t *known = json_array();
     for (size_t i = 0; i < json_array_size(at(at(model, "weights"), "alpha")); i++)
         json_array_append_new(known, json_real(1));
@@ -257,6 +291,7 @@ Suite *suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, open_data, close_data);
     tcase_add_test(tcase, predictions_are_carried_through);
+    tcase_add_test(tcase, gradients_of_the_mean);
     tcase_add_test(tcase, pathwise_samples);
     tcase_add_loop_test(tcase, an_import_predicts_the_same_bits, 0, 3);
     tcase_add_test(tcase, it_improves_what_it_is_for);

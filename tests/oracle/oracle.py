@@ -339,7 +339,13 @@ class Gp:
             z, n = [mean_at(p) for p in points], len(points)
             whole = [mp.exp(z[i] + covariance[i][i] / 2) for i in range(n)]
             joint = [[whole[i] * whole[j] * mp.expm1(covariance[i][j]) for j in range(n)] for i in range(n)]
-            return {"mean": [float(v - self.shift) for v in whole], "covariance": lists(joint)}
+
+            def whole_at(p):
+                c = mp.matrix([k(scale(p), self.x[r]) for r in self.fit])
+                return mp.exp(mean_at(p) + self.y_sd**2 * (own(scale(p), scale(p), True) - (c.T * mp.lu_solve(a, c))[0]) / 2)
+
+            gradient = [[(whole_at(moved(p, f, STEP)) - whole_at(moved(p, f, -STEP))) / (2 * STEP) for f in range(self.d)] for p in points]
+            return {"mean": [float(v - self.shift) for v in whole], "covariance": lists(joint), "gradient": lists(gradient)}
         return {"mean": [float(mean_at(p)) for p in points], "covariance": lists(covariance), "gradient": lists(gradient)}
 
     def loss(self, theta):

@@ -43,7 +43,7 @@ KR_DECLARE(kr_noise_spec, KR_NOISE_FIELDS);
 #define KR_STANDARDIZE_FIELDS(F, S)                                                                          \
     F(S, BOOL, x, _, "true", 0, 0, 0,                                                                        \
       "features to mean 0 and population standard deviation 1 over all rows but the test rows")              \
-    F(S, BOOL, y, _, "true", 0, 0, 0, "the target likewise, after its transform")
+    F(S, BOOL, y, _, "true", 0, 0, 0, "each target likewise, after its transform")
 KR_DECLARE(kr_standardize_spec, KR_STANDARDIZE_FIELDS);
 
 #define KR_MODEL_FIELDS(F, S)                                                                                \

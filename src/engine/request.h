@@ -58,7 +58,7 @@ KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
 
 #define KR_GRADIENT_REPLY_FIELDS(F, S)                                                                       \
     F(S, REAL, loss, _, NULL, -1e308, 1e308, KR_NULL,                                                        \
-      "mean loss of the validation rows (standardised units)")                                               \
+      "mean loss of the validation rows, and targets (standardised units)")                                  \
     F(S, REAL, value_error, _, NULL, -1e308, 1e308, KR_NULL,                                                 \
       "first-order estimate of the loss's error by unfinished solves: exact less computed loss")             \
     F(S, REAL, value_bound, _, NULL, 0, 1e308, KR_NULL,                                                      \
@@ -70,8 +70,7 @@ KR_DECLARE(kr_gradients, KR_GRADIENTS_FIELDS);
       "how far the loss may be off, to first order, by what the solves of drawn variances leave open")       \
     F(S, REAL, penalty, _, "0", -1e308, 1e308, 0,                                                            \
       "what priors add to the loss (not in it, nor in the gradient): minus the sum of their log densities, " \
-      "over "                                                                                                \
-      "the number of held-out points, of the evidence that of training rows")                                \
+      "over the number of held-out points (of the evidence that of training rows) times that of targets")    \
     F(S, LIST, parameters, kr_parameter_report, NULL, 0, 0, 0, "every hyperparameter with its gradient")     \
     F(S, OPTIONAL, gradients, kr_gradients, NULL, 0, 0, KR_OMIT, "derivatives of the loss by the data")      \
     F(S, OPTIONAL, check, kr_check_report, NULL, 0, 0, KR_OMIT, "when asked for")                            \

@@ -33,7 +33,9 @@ static double transformed(const void *options, const struct kr_transform *t, dou
 
 extern const struct kr_constraint_type kr_constraint_bias;
 const struct kr_constraint_type kr_constraint_bias = {
-    .base = {"bias", "the mean over the held-out rows of (target - predicted mean) is 0 (standardised units)",
+    .base = {"bias",
+             "the mean over the held-out rows (and targets) of (target - predicted mean) is 0 (standardised "
+             "units)",
              NULL},
     .of_held_out = true,
     .eval = eval,

@@ -25,7 +25,8 @@ static void eval(const void *options, size_t m, const double *y, const double *m
 extern const struct kr_constraint_type kr_constraint_calibration;
 const struct kr_constraint_type kr_constraint_calibration = {
     .base = {"calibration",
-             "the mean over the held-out rows of (error^2 / predictive variance) is the target: with 1, "
+             "the mean over the held-out rows (and targets) of (error^2 / predictive variance) is the "
+             "target: with 1, "
              "errors are as large as predicted",
              &kr_constraint_calibration_options_schema},
     .needs_variance = true,

@@ -32,8 +32,8 @@ START_TEST(members)
     json_t *reply = gradient(request_of(60, 2, rbf));
     MEMBERS(reply, "loss", "value_error", "value_bound", "penalty", "parameters", "metrics",
             "clamped_variances", "solver", "request");
-    MEMBERS(at(reply, "/solver"), "type", "reason", "rank", "stop", "iterations", "residual", "products",
-            "seconds");
+    MEMBERS(at(reply, "/solver"), "type", "reason", "rank", "stop", "iterations", "rtol", "residual",
+            "products", "single_products", "precision", "seconds");
     ck_assert_str_eq(text_at(reply, "/solver/type"), "cholesky");
     ck_assert_str_eq(text_at(reply, "/solver/stop"), "rtol");
     ck_assert_double_lt(number_at(reply, "/solver/residual"), 1e-8);
@@ -58,9 +58,12 @@ START_TEST(effective_request)
         json_of("{'kernel': {'type': 'rbf', 'variance': 1.0, 'lengthscale': 1.0, 'ard': false},"
                 "'mean': {'type': 'zero'}, 'noise': {'variance': 0.1}, 'target_transform': {'type': 'none'},"
                 "'standardize': {'x': true, 'y': true}, 'approximation': {'type': 'exact'}}")));
-    ck_assert(
-        json_equal(at(shown, "/objective"), json_of("{'loss': 'nlpd', 'validation': {'type': 'fraction', "
-                                                    "'fraction': 0.2, 'seed': 0}, 'calibrate': 'none'}")));
+    ck_assert(json_equal(
+        at(shown, "/objective"),
+        json_of(
+            "{'loss': 'nlpd', 'validation': {'type': 'fraction', "
+            "'fraction': 0.2, 'seed': 0}, 'variance': {'method': 'auto', 'points': 32, 'neighbours': 256, "
+            "'tolerance': 0.01, 'seed': 0}, 'calibrate': 'none'}")));
     ck_assert_str_eq(text_at(shown, "/solver/type"), "auto");
     ck_assert_str_eq(text_at(shown, "/solver/preconditioner/type"), "auto");
     ck_assert_str_eq(text_at(shown, "/metrics"), "auto");

@@ -289,6 +289,24 @@ START_TEST(parameters_of_several_units)
 }
 END_TEST
 
+/* Without standardisation: from the least spread to the largest. */
+START_TEST(bounds_reach_over_all_targets)
+{
+    struct kr_gp gp;
+    double lower, upper, least = INFINITY, most = 0;
+    spec.model.standardize.y = false;
+    OK(kr_gp_init(ctx, &spec, &data, &gp));
+    for (size_t t = 0; t < TARGETS; t++) {
+        least = fmin(least, gp.y_spread[t]);
+        most = fmax(most, gp.y_spread[t]);
+    }
+    kr_parameter_bounds(&gp, gp.noise_index, &lower, &upper);
+    CLOSE(lower, 1e-4 * least * least, lower, 1e-12, "lower bound");
+    CLOSE(upper, 1e4 * most * most, upper, 1e-12, "upper bound");
+    ck_assert_double_gt(most, 20 * least);
+}
+END_TEST
+
 static void refused(const struct kr_dataset *held_out, const char *pointer, const char *part)
 {
     struct kr_gp gp;
@@ -322,4 +340,5 @@ END_TEST
 TARGETS_SUITE("targets", loss_is_the_mean_over_targets, approximations_share_the_features,
               iterative_solvers_and_draws, held_out_elsewhere_and_known_variances,
               predictions_are_those_of_each, one_block_solve_serves_all, constraints_are_means_over_targets,
-              memory_is_within_the_estimate, parameters_of_several_units, refusals_have_their_places)
+              memory_is_within_the_estimate, parameters_of_several_units, bounds_reach_over_all_targets,
+              refusals_have_their_places)

@@ -10,12 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 4096 /* a power of two, above twice the categories */ };
+enum { FEW = 8 };
 
+/* It grows with its texts: a table may have very many columns of few. */
 struct kr_coder {
-    size_t count;
-    const char *texts[KR_MOST_CATEGORIES];
-    size_t slots[SLOTS]; /* code + 1; 0 = free */
+    size_t count, room;
+    const char **texts; /* room */
+    size_t *slots;      /* 4 room, a power of two: code + 1; 0 = free */
 };
 
 kr_status kr_coder_new(struct kr_ctx *ctx, struct kr_coder **out)
@@ -31,6 +32,25 @@ static size_t hash_of(const char *text, size_t length)
     for (size_t i = 0; i < length; i++)
         hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
     return (size_t)(hash ^ hash >> 32);
+}
+
+/* Twice the room. */
+static kr_status grow(struct kr_ctx *ctx, struct kr_coder *coder)
+{
+    const size_t room = coder->room ? 2 * coder->room : FEW;
+    const char **texts;
+    KR_ALLOC(ctx, texts, room);
+    KR_ALLOC(ctx, coder->slots, 4 * room);
+    for (size_t c = 0; c < coder->count; c++) {
+        texts[c] = coder->texts[c];
+        size_t slot = hash_of(texts[c], strlen(texts[c])) % (4 * room);
+        while (coder->slots[slot])
+            slot = (slot + 1) % (4 * room);
+        coder->slots[slot] = c + 1;
+    }
+    coder->texts = texts;
+    coder->room = room;
+    return KR_OK;
 }
 
 static const char *wrong_with(const char *text, size_t length)
@@ -54,8 +74,10 @@ kr_status kr_coder_code(struct kr_ctx *ctx, struct kr_coder *coder, const char *
     *wrong = wrong_with(text, length);
     if (*wrong)
         return KR_OK;
-    size_t slot = hash_of(text, length) % SLOTS;
-    for (; coder->slots[slot]; slot = (slot + 1) % SLOTS) {
+    if (coder->count == coder->room)
+        KR_TRY(grow(ctx, coder));
+    size_t slot = hash_of(text, length) % (4 * coder->room);
+    for (; coder->slots[slot]; slot = (slot + 1) % (4 * coder->room)) {
         const char *known = coder->texts[coder->slots[slot] - 1];
         if (strlen(known) == length && memcmp(known, text, length) == 0) {
             *code = (double)(coder->slots[slot] - 1);

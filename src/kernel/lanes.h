@@ -88,13 +88,23 @@ KR_LANES_INLINE lanes at_least(lanes a, real b)
 
 KR_LANES_INLINE lanes root(lanes s)
 {
+#if KR_LEVEL == 4 && KR_BITS == 32
+    s = at_least(s, 1e-37f);
+    const lanes inverse = _mm512_rsqrt14_ps(s), g = s * inverse;
+    return g + (0.5f * g) * (1 - g * inverse);
+#elif KR_LEVEL == 4
+    s = at_least(s, 1e-300);
+    lanes g = _mm512_rsqrt14_pd(s), h = 0.5 * g, r;
+    g *= s;
+    r = 0.5 - g * h;
+    g += g * r;
+    h += h * r;
+    r = 0.5 - g * h;
+    return g + g * r;
+#else
     s = at_least(s, 0);
 #if KR_LEVEL == 0
     return sqrt(s);
-#elif KR_LEVEL == 4 && KR_BITS == 32
-    return _mm512_sqrt_ps(s);
-#elif KR_LEVEL == 4
-    return _mm512_sqrt_pd(s);
 #elif KR_LEVEL == 3 && KR_BITS == 32
     return _mm256_sqrt_ps(s);
 #elif KR_LEVEL == 3
@@ -103,6 +113,7 @@ KR_LANES_INLINE lanes root(lanes s)
     for (size_t e = 0; e < KR_BYTES / sizeof(real); e++)
         s[e] = KR_BITS == 32 ? sqrtf((float)s[e]) : (real)sqrt((double)s[e]);
     return s;
+#endif
 #endif
 }
 

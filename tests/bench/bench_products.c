@@ -11,11 +11,13 @@
  *               multiply-adds, kernel evaluation counted as 5 of them
  *     sym       symmetric form by full product
  *     pull      full products (by symmetric ones) that a pull costs
- *     error     of the product, relative to |K| |x| entrywise, by the unfused double path
+ *     gain      full product by unfused (double) one
+ *     error     of the product by the unfused double path, relative to it in norm
  *
  * A table, and the same numbers as JSON lines on the standard error's side with json=1. One thread is timed
  * by its own clock, which other processes do not disturb much; threads=2 by the wall.
  */
+#include "kernel/fused.h"
 #include "kriged/op.h"
 
 #include <cblas.h>
@@ -33,11 +35,15 @@ static struct axis {
     const char *values[MOST];
     size_t count;
 } axes[] = {
-    {"kernel", "rbf,matern32", {0}, 0}, {"d", "2,8,16,32", {0}, 0},
-    {"k", "1,4,16,64,256", {0}, 0},     {"n", "4000", {0}, 0},
-    {"threads", "1", {0}, 0},           {"json", "0", {0}, 0},
+    {"kernel", "rbf,matern32", {0}, 0},
+    {"d", "2,8,16,32", {0}, 0},
+    {"k", "1,4,16,64,256", {0}, 0},
+    {"n", "4000", {0}, 0},
+    {"threads", "1", {0}, 0},
+    {"json", "0", {0}, 0},
+    {"level", "2", {0}, 0},
 };
-enum { KERNEL, D, K, N, THREADS, JSON, AXES };
+enum { KERNEL, D, K, N, THREADS, JSON, LEVEL, AXES };
 
 static int threads;
 
@@ -166,7 +172,6 @@ static double pull_rate(struct kr_ctx *ctx, const struct problem *p, const struc
     return 1e-9 * (double)p->n * (double)p->n / best;
 }
 
-/* max_i |Y - wanted|_i / (|K| |V|)_i for positive V would be the entries' error; here by the norms. */
 static double error(const struct problem *p, const double *Y, const double *wanted)
 {
     double off = 0, size = 0;
@@ -239,11 +244,13 @@ int main(int argc, char **argv)
              value = strtok(NULL, ","))
             axes[i].values[axes[i].count++] = value;
     threads = atoi(axes[THREADS].values[0]);
+    const int level = kr_fused_use(atoi(axes[LEVEL].values[0]));
     struct kr_ctx ctx;
     kr_ctx_init(&ctx, 0);
     const double gemm[2] = {gemm_rate(&ctx, true), gemm_rate(&ctx, false)};
     kr_ctx_fini(&ctx);
-    printf("threads %d, sgemm %.1f GFLOP/s, dgemm %.1f\n", threads, gemm[0], gemm[1]);
+    printf("instructions %d of 2, threads %d, sgemm %.1f GFLOP/s, dgemm %.1f\n", level, threads, gemm[0],
+           gemm[1]);
     printf("%10s %3s %4s %6s %6s  %7s %7s %7s %7s %7s  %7s %5s %6s %6s %6s  %s\n", "kernel", "d", "k", "n",
            "", "full", "sym", "pull", "unfused", "its pull", "roof", "sym", "pull", "pull/s", "gain",
            "error");

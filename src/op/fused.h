@@ -74,9 +74,9 @@ struct kr_fused_weights {
     bool transposed;
 };
 
-/* grad += the derivative of one kernel with fused tiles; *done = false, and grad untouched, where points are
+/* grad += the derivative of one term; *done = false, and grad untouched, where points are
  * too far out. z = NULL stands for x. */
-kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_fused_term *term, const double *theta,
                         const struct kr_points *x, const struct kr_points *z, bool single,
                         const struct kr_fused_weights *weights, double *grad, bool *done) KR_MUST_CHECK;
 

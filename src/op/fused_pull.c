@@ -1,6 +1,7 @@
 /*
- * grad += alpha d<U, K V>/dtheta, or sum_ij W_ij dK_ij/dtheta, of kernels with fused tiles: all parameters in
- * one pass over the tiles (kernel/fused_pull.h), a Gram matrix by its pairs of blocks with W + W' as weights.
+ * grad += alpha d<U, K V>/dtheta, or sum_ij W_ij dK_ij/dtheta, of kernels with fused tiles and of products of
+ * them: all parameters in one pass over the tiles (kernel/fused_pull.h), a Gram matrix by its pairs of blocks
+ * with W + W' as weights; a factor of a product by those times the other factors' values.
  * With x scaled so that |x - z|^2/2 = |s| and D_k = sum_ij W_ij dg/ds (x_ik - z_jk)^2,
  *
  *     by variance  sum W g      by lengthscale k  -sign(s) v D_k / l_k      by shape  v sum W dg/dshape
@@ -13,35 +14,57 @@
 #include "kernel/vmath.h"
 #include "op/fused.h"
 
+#include <cblas.h>
 #include <string.h>
 
 enum { BLOCK = 8 /* panels */, MOST_PAIRS = 64 };
 
-struct pull {
-    struct kr_ctx *ctx;
-    const struct kr_fused_weights *weights;
+/* One factor: its points, and where its part of a lane (d + 2) and of a thread's memory begins. */
+struct leaf {
     const struct kr_fused *fused;
     struct kr_packing packing;
     struct kr_packed x, z; /* rows and columns */
-    bool gram;
-    int threads;
+    size_t lane, part;
+    double others; /* the variances of the other factors */
+};
+
+struct pull {
+    struct kr_ctx *ctx;
+    const struct kr_fused_weights *weights;
+    size_t leaves;
+    struct leaf *leaf;
+    size_t n, m, row_panels, panels; /* points and panels of rows and columns */
+    bool gram, single;
+    int threads, level;
     size_t size, k;    /* of a number; pairs of vectors at a time */
     const void *u, *v; /* of rows and columns; of a Gram matrix U and V */
-    double *lanes;     /* (d + 2) a block */
+    double *lanes;     /* `lane` numbers a block */
+    size_t lane, sums; /* sums: numbers of all leaves' sums in a thread's memory, before its strips */
     char *memory;
     size_t per_thread;
 };
 
-/* A thread's part: sums of rows, of columns, moments of columns, the strip of weights. */
+/* A leaf's sums: of rows, of columns, moments of columns. */
 struct parts {
-    char *rows, *cols, *moments, *strip;
+    char *rows, *cols, *moments;
 };
 
-static struct parts parts_of(const struct pull *p)
+static char *thread_base(const struct pull *p)
+{
+    return p->memory + (size_t)kr_thread() * p->per_thread;
+}
+
+static struct parts parts_of(const struct pull *p, const struct leaf *leaf)
 {
     const size_t block = BLOCK * KR_PANEL * p->size;
-    char *base = p->memory + (size_t)kr_thread() * p->per_thread;
-    return (struct parts){base, base + block, base + 2 * block, base + (2 + p->x.d) * block};
+    char *base = thread_base(p) + leaf->part * p->size;
+    return (struct parts){base, base + block, base + 2 * block};
+}
+
+/* Two strips of KR_PANEL rows: the weights, and those of one factor. */
+static void *strip_of(const struct pull *p, size_t which)
+{
+    return thread_base(p) + (p->sums + which * BLOCK * KR_PANEL * KR_PANEL) * p->size;
 }
 
 static size_t at_most(size_t a, size_t b)
@@ -58,59 +81,113 @@ static const void *at(const void *base, size_t index, size_t size)
 static double weight(const struct pull *p, size_t i, size_t j, bool twice)
 {
     const struct kr_fused_weights *w = p->weights;
-    if (i >= p->x.n || j >= p->z.n)
+    if (i >= p->n || j >= p->m)
         return 0;
     return (w->transposed ? w->W[j * w->ld + i] : w->W[i * w->ld + j]) + (twice ? w->W[j * w->ld + i] : 0);
 }
 
-static void fill_strip(const struct pull *p, size_t i, size_t j, size_t cols, bool twice, void *strip)
+static void copy_weights(const struct pull *p, size_t i, size_t j, size_t cols, bool twice, void *strip)
 {
     for (size_t r = 0; r < KR_PANEL; r++)
         for (size_t c = 0; c < cols * KR_PANEL; c++) {
             const double value = weight(p, i * KR_PANEL + r, j * KR_PANEL + c, twice);
-            if (p->packing.single)
+            if (p->single)
                 ((float *)strip)[r * cols * KR_PANEL + c] = (float)value;
             else
                 ((double *)strip)[r * cols * KR_PANEL + c] = value;
         }
 }
 
-/* Panel i of rows by the panels (j, cols), into the parts from row panel `r` and column panel `c` on. */
+/* strip = beta strip + u v' of panel i by the panels (j, cols). */
+static void multiply_weights(const struct pull *p, const void *u, const void *v, size_t i, size_t j,
+                             size_t cols, double beta, void *strip)
+{
+    const size_t panel = p->k * KR_PANEL;
+    for (size_t c = 0; c < cols; c++) {
+        const void *left = at(u, i * panel, p->size), *right = at(v, (j + c) * panel, p->size);
+        void *out = (char *)strip + c * KR_PANEL * p->size;
+        if (p->single)
+            cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, KR_PANEL, KR_PANEL, (int)p->k, 1, left,
+                        KR_PANEL, right, KR_PANEL, (float)beta, out, (int)(cols * KR_PANEL));
+        else
+            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, KR_PANEL, KR_PANEL, (int)p->k, 1, left,
+                        KR_PANEL, right, KR_PANEL, beta, out, (int)(cols * KR_PANEL));
+    }
+}
+
+/* The points of a leaf in panel i of rows and the panels (j, cols). */
+static struct kr_fused_block points_of(const struct pull *p, const struct leaf *leaf, size_t i, size_t j,
+                                       size_t cols)
+{
+    const size_t d = leaf->x.d;
+    return (struct kr_fused_block){.d = d,
+                                   .rows = 1,
+                                   .cols = cols,
+                                   .tail = at_most(p->n - i * KR_PANEL, KR_PANEL),
+                                   .x = at(leaf->x.x, i * KR_PANEL * d, p->size),
+                                   .z = at(leaf->z.x, j * KR_PANEL * d, p->size),
+                                   .hx = at(leaf->x.h, i * KR_PANEL, p->size),
+                                   .hz = at(leaf->z.h, j * KR_PANEL, p->size),
+                                   .nx = leaf->x.norm + i,
+                                   .nz = leaf->z.norm + j,
+                                   .limit = leaf->packing.expand,
+                                   .shape = leaf->packing.shape,
+                                   .features = d};
+}
+
+/* The strip of weights of factor l: those in the first strip times the other factors. */
+static const void *weights_of(const struct pull *p, size_t l, size_t i, size_t j, size_t cols)
+{
+    const void *from = strip_of(p, 0);
+    for (size_t other = 0; other < p->leaves; other++) {
+        if (other == l)
+            continue;
+        const struct leaf *leaf = &p->leaf[other];
+        struct kr_fused_block block = points_of(p, leaf, i, j, cols);
+        block.factor = from;
+        block.tile = strip_of(p, 1);
+        leaf->fused->product[p->level][!p->single](&block);
+        from = block.tile;
+    }
+    return from;
+}
+
+/* Panel i of rows by the panels (j, cols), into the sums from row panel `r` and column panel `c` of a block
+ * on.
+ */
 static void rectangle(const struct pull *p, size_t i, size_t j, size_t cols, bool twice, size_t r, size_t c,
                       double *lane)
 {
-    const struct parts parts = parts_of(p);
-    const size_t d = p->x.d, panel = p->k * KR_PANEL;
-    struct kr_fused_pull pull = {.at = {.d = d,
-                                        .k = p->k,
-                                        .rows = 1,
-                                        .cols = cols,
-                                        .tail = at_most(p->x.n - i * KR_PANEL, KR_PANEL),
-                                        .x = at(p->x.x, i * KR_PANEL * d, p->size),
-                                        .z = at(p->z.x, j * KR_PANEL * d, p->size),
-                                        .hx = at(p->x.h, i * KR_PANEL, p->size),
-                                        .hz = at(p->z.h, j * KR_PANEL, p->size),
-                                        .nx = p->x.norm + i,
-                                        .nz = p->z.norm + j,
-                                        .limit = p->packing.expand,
-                                        .shape = p->packing.shape,
-                                        .features = d},
-                                 .row_sums = parts.rows + r * KR_PANEL * p->size,
-                                 .col_sums = parts.cols + c * KR_PANEL * p->size,
-                                 .col_moments = parts.moments + c * d * KR_PANEL * p->size,
-                                 .squares = lane + 2};
-    if (p->weights->W) {
-        fill_strip(p, i, j, cols, twice, parts.strip);
-        pull.weights = parts.strip;
-    } else {
-        pull.at.u = at(p->u, i * panel, p->size);
-        pull.at.v = at(p->v, j * panel, p->size);
-        pull.ut = twice ? at(p->v, i * panel, p->size) : NULL;
-        pull.vt = twice ? at(p->u, j * panel, p->size) : NULL;
+    const size_t panel = p->k * KR_PANEL;
+    const bool stripped = p->weights->W || p->leaves > 1;
+    if (p->weights->W)
+        copy_weights(p, i, j, cols, twice, strip_of(p, 0));
+    else if (stripped) {
+        multiply_weights(p, p->u, p->v, i, j, cols, 0, strip_of(p, 0));
+        if (twice)
+            multiply_weights(p, p->v, p->u, i, j, cols, 1, strip_of(p, 0));
     }
-    p->fused->pull[kr_fused_level()][!p->packing.single](&pull);
-    lane[0] += pull.sums[0];
-    lane[1] += pull.sums[1];
+    for (size_t l = 0; l < p->leaves; l++) {
+        const struct leaf *leaf = &p->leaf[l];
+        const struct parts parts = parts_of(p, leaf);
+        struct kr_fused_pull pull = {.at = points_of(p, leaf, i, j, cols),
+                                     .row_sums = parts.rows + r * KR_PANEL * p->size,
+                                     .col_sums = parts.cols + c * KR_PANEL * p->size,
+                                     .col_moments = parts.moments + c * leaf->x.d * KR_PANEL * p->size,
+                                     .squares = lane + leaf->lane + 2};
+        if (stripped)
+            pull.weights = weights_of(p, l, i, j, cols);
+        else {
+            pull.at.k = p->k;
+            pull.at.u = at(p->u, i * panel, p->size);
+            pull.at.v = at(p->v, j * panel, p->size);
+            pull.ut = twice ? at(p->v, i * panel, p->size) : NULL;
+            pull.vt = twice ? at(p->u, j * panel, p->size) : NULL;
+        }
+        leaf->fused->pull[p->level][!p->single](&pull);
+        lane[leaf->lane] += pull.sums[0];
+        lane[leaf->lane + 1] += pull.sums[1];
+    }
 }
 
 /* sum over a panel of x (x a + b), in the order of eight lanes. */
@@ -131,37 +208,45 @@ KR_PANEL_SUM(double)
 
 static double panel_sum(const struct pull *p, const void *x, const void *a, const void *b, double times)
 {
-    return p->packing.single ? panel_sum_float(x, a, b, times) : panel_sum_double(x, a, b, times);
+    return p->single ? panel_sum_float(x, a, b, times) : panel_sum_double(x, a, b, times);
 }
 
-/* D_k from the sums of rows and columns and the moments of `rows` and `cols` panels from i and j. */
-static void contract(const struct pull *p, size_t i, size_t rows, size_t j, size_t cols, double *lane)
+/* D_k of a leaf from the sums of rows and columns and the moments of `rows` and `cols` panels from i and j.
+ */
+static void contract_leaf(const struct pull *p, const struct leaf *leaf, size_t i, size_t rows, size_t j,
+                          size_t cols, double *lane)
 {
-    const struct parts parts = parts_of(p);
-    const size_t d = p->x.d;
+    const struct parts parts = parts_of(p, leaf);
+    const size_t d = leaf->x.d;
     for (size_t r = 0; r < rows; r++)
         for (size_t k = 0; k < d; k++) {
-            const void *x = at(p->x.x, ((i + r) * d + k) * KR_PANEL, p->size),
+            const void *x = at(leaf->x.x, ((i + r) * d + k) * KR_PANEL, p->size),
                        *sums = at(parts.rows, r * KR_PANEL, p->size);
             lane[2 + k] += panel_sum(p, x, sums, sums, 0);
         }
     for (size_t c = 0; c < cols; c++)
         for (size_t k = 0; k < d; k++)
-            lane[2 + k] += panel_sum(p, at(p->z.x, ((j + c) * d + k) * KR_PANEL, p->size),
+            lane[2 + k] += panel_sum(p, at(leaf->z.x, ((j + c) * d + k) * KR_PANEL, p->size),
                                      at(parts.cols, c * KR_PANEL, p->size),
                                      at(parts.moments, (c * d + k) * KR_PANEL, p->size), -2);
+}
+
+static void contract(const struct pull *p, size_t i, size_t rows, size_t j, size_t cols, double *lane)
+{
+    for (size_t l = 0; l < p->leaves; l++)
+        contract_leaf(p, &p->leaf[l], i, rows, j, cols, lane + p->leaf[l].lane);
 }
 
 /* Blocks i and j of a Gram matrix. */
 static void pair(void *self, size_t i, size_t j)
 {
     const struct pull *p = self;
-    const size_t d = p->x.d, first = i * BLOCK, second = j * BLOCK,
-                 rows = at_most(BLOCK, p->x.panels - first), cols = at_most(BLOCK, p->z.panels - second);
-    double *lane = p->lanes + i * (d + 2);
+    const size_t first = i * BLOCK, second = j * BLOCK, rows = at_most(BLOCK, p->row_panels - first),
+                 cols = at_most(BLOCK, p->panels - second);
+    double *lane = p->lanes + i * p->lane;
     if (kr_due(p->ctx))
         return;
-    memset(parts_of(p).rows, 0, BLOCK * KR_PANEL * p->size * (d + 2));
+    memset(thread_base(p), 0, p->sums * p->size);
     for (size_t r = 0; r < rows; r++) {
         const size_t past = i == j ? r + 1 : 0; /* on the diagonal: the panels of columns behind r */
         if (i == j)
@@ -174,16 +259,16 @@ static void pair(void *self, size_t i, size_t j)
 
 static kr_status blocks_of_columns(struct pull *p, size_t blocks)
 {
-    const size_t d = p->x.d;
 #pragma omp parallel for schedule(dynamic) num_threads(p->threads)
     for (size_t j = 0; j < blocks; j++) {
-        const size_t cols = at_most(BLOCK, p->z.panels - j * BLOCK);
-        for (size_t i = 0; i < p->x.panels && !kr_due(p->ctx); i += BLOCK) {
-            const size_t rows = at_most(BLOCK, p->x.panels - i);
-            memset(parts_of(p).rows, 0, BLOCK * KR_PANEL * p->size * (d + 2));
+        const size_t cols = at_most(BLOCK, p->panels - j * BLOCK);
+        double *lane = p->lanes + j * p->lane;
+        for (size_t i = 0; i < p->row_panels && !kr_due(p->ctx); i += BLOCK) {
+            const size_t rows = at_most(BLOCK, p->row_panels - i);
+            memset(thread_base(p), 0, p->sums * p->size);
             for (size_t r = 0; r < rows; r++)
-                rectangle(p, i + r, j * BLOCK, cols, false, r, 0, p->lanes + j * (d + 2));
-            contract(p, i, rows, j * BLOCK, cols, p->lanes + j * (d + 2));
+                rectangle(p, i + r, j * BLOCK, cols, false, r, 0, lane);
+            contract(p, i, rows, j * BLOCK, cols, lane);
         }
     }
     return KR_OK;
@@ -195,67 +280,97 @@ static kr_status pull_pairs(struct pull *p, size_t first, size_t k, size_t block
     const struct kr_fused_weights *w = p->weights;
     void *u = NULL, *v = NULL;
     p->k = k;
-    p->threads = kr_fused_threads(p->ctx, p->x.n, p->z.n, 2 * p->x.d + 20 + k);
+    p->threads = kr_fused_threads(p->ctx, p->n, p->m, 2 * p->lane + 20 + k);
     if (!w->W) {
         const double *rows = w->transposed ? w->V : w->U, *cols = w->transposed ? w->U : w->V;
-        KR_TRY(kr_fused_vectors(p->ctx, p->x.n, k, p->packing.single, rows + first * p->x.n, &u));
-        KR_TRY(kr_fused_vectors(p->ctx, p->z.n, k, p->packing.single, cols + first * p->z.n, &v));
+        KR_TRY(kr_fused_vectors(p->ctx, p->n, k, p->single, rows + first * p->n, &u));
+        KR_TRY(kr_fused_vectors(p->ctx, p->m, k, p->single, cols + first * p->m, &v));
     }
     p->u = u;
     p->v = v;
     return p->gram ? kr_each_pair(p->ctx, blocks, p->threads, pair, p) : blocks_of_columns(p, blocks);
 }
 
-static void add_gradient(const struct pull *p, const double *theta, size_t blocks, double *grad)
+static void add_gradient(const struct pull *p, const struct leaf *leaf, const double *theta, size_t blocks,
+                         double *grad)
 {
-    const struct kr_kernel *kernel = p->packing.kernel;
-    const size_t d = p->x.d;
-    const double alpha = p->weights->alpha, v = alpha * p->packing.variance;
+    const struct kr_kernel *kernel = leaf->packing.kernel;
+    const double alpha = p->weights->alpha * leaf->others, v = alpha * leaf->packing.variance;
     for (size_t b = 0; b < blocks; b++) {
-        const double *lane = p->lanes + b * (d + 2);
+        const double *lane = p->lanes + b * p->lane + leaf->lane;
         grad[kernel->first] += alpha * lane[0];
-        if (p->fused->shaped)
+        if (leaf->fused->shaped)
             grad[kernel->first + kernel->nparams - 1] += v * lane[1];
-        for (size_t k = 0; k < d; k++) {
+        for (size_t k = 0; k < leaf->x.d; k++) {
             const size_t at_length = kernel->first + 1 + (kernel->entries[1] == 1 ? 0 : k);
-            grad[at_length] -= p->packing.sign * v * lane[2 + k] / theta[at_length];
+            grad[at_length] -= leaf->packing.sign * v * lane[2 + k] / theta[at_length];
         }
     }
 }
 
-kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+/* The factors with their points packed; *near = false where some are too far out. cols = NULL: as rows. */
+static kr_status prepare(struct pull *p, const struct kr_fused_term *term, const double *theta,
+                         const struct kr_points *rows, const struct kr_points *cols, bool *near)
+{
+    KR_ALLOC(p->ctx, p->leaf, term->leaves);
+    p->leaves = term->leaves;
+    *near = true;
+    for (size_t l = 0; l < term->leaves; l++) {
+        struct leaf *leaf = &p->leaf[l];
+        *leaf = (struct leaf){
+            .fused = term->kernels[l]->type->fused, .lane = p->lane, .part = p->sums, .others = 1};
+        KR_TRY(kr_fused_packing(p->ctx, term->kernels[l], theta, p->single, rows, &leaf->packing));
+        KR_TRY(kr_fused_pack(p->ctx, &leaf->packing, rows, &leaf->x));
+        leaf->z = leaf->x;
+        if (cols)
+            KR_TRY(kr_fused_pack(p->ctx, &leaf->packing, cols, &leaf->z));
+        p->lane += leaf->x.d + 2;
+        p->sums += BLOCK * KR_PANEL * (leaf->x.d + 2);
+        *near =
+            *near && kr_fused_near(leaf->x.largest, p->single) && kr_fused_near(leaf->z.largest, p->single);
+        for (size_t other = 0; other < term->leaves; other++)
+            if (other != l)
+                leaf->others *= theta[term->kernels[other]->first];
+    }
+    return KR_OK;
+}
+
+kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_fused_term *term, const double *theta,
                         const struct kr_points *x, const struct kr_points *z, bool single,
                         const struct kr_fused_weights *weights, double *grad, bool *done)
 {
-    struct pull p = {.ctx = ctx, .fused = kernel->type->fused, .weights = weights, .gram = !z};
-    struct kr_fused_weights turned = *weights;
+    struct kr_fused_weights w = *weights;
     struct kr_mark mark = kr_mark(ctx);
     if (z && x->n > z->n) { /* columns are shared out to threads: the longer side */
         const struct kr_points *other = x;
         x = z;
         z = other;
-        turned.transposed = true;
-        p.weights = &turned;
+        w.transposed = true;
     }
-    p.size = single ? sizeof(float) : sizeof(double);
-    KR_TRY(kr_fused_packing(ctx, kernel, theta, single, x, &p.packing));
-    KR_TRY(kr_fused_pack(ctx, &p.packing, x, &p.x));
-    p.z = p.x;
-    if (z)
-        KR_TRY(kr_fused_pack(ctx, &p.packing, z, &p.z));
-    *done = kr_fused_near(p.x.largest, single) && kr_fused_near(p.z.largest, single);
+    struct pull p = {.ctx = ctx,
+                     .weights = &w,
+                     .n = x->n,
+                     .m = z ? z->n : x->n,
+                     .gram = !z,
+                     .single = single,
+                     .level = kr_fused_level(),
+                     .size = single ? sizeof(float) : sizeof(double)};
+    p.row_panels = kr_panels(p.n);
+    p.panels = kr_panels(p.m);
+    KR_TRY(prepare(&p, term, theta, x, z, done));
     if (*done) {
-        const size_t blocks = (p.z.panels + BLOCK - 1) / BLOCK, k = weights->W ? 1 : weights->k;
-        const size_t strip = weights->W ? BLOCK * KR_PANEL * KR_PANEL * p.size : 0;
-        p.per_thread = BLOCK * KR_PANEL * p.size * (p.x.d + 2) + strip;
+        const size_t blocks = (p.panels + BLOCK - 1) / BLOCK, k = w.W ? 1 : w.k,
+                     strips = p.leaves > 1 ? 2 : w.W != NULL;
+        p.per_thread = (p.sums + strips * BLOCK * KR_PANEL * KR_PANEL) * p.size;
         KR_ALLOC(ctx, p.memory, (size_t)ctx->threads * p.per_thread);
-        KR_ALLOC(ctx, p.lanes, blocks * (p.x.d + 2));
+        KR_ALLOC(ctx, p.lanes, blocks * p.lane);
         for (size_t first = 0; first < k; first += MOST_PAIRS) {
             struct kr_mark before = kr_mark(ctx);
             KR_TRY(pull_pairs(&p, first, at_most(k - first, MOST_PAIRS), blocks));
             kr_release(ctx, before);
         }
-        add_gradient(&p, theta, blocks, grad);
+        for (size_t l = 0; l < p.leaves; l++)
+            add_gradient(&p, &p.leaf[l], theta, blocks, grad);
     }
     kr_release(ctx, mark);
     return kr_poll(ctx);

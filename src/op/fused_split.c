@@ -34,27 +34,24 @@ static size_t count_terms(const struct kr_kernel *kernel)
     return count;
 }
 
-/* What is found of each kind. */
+/* What has no fused tiles. */
 struct found {
-    size_t rest, others;
-    struct kr_kernel **in_rest, **in_others;
+    size_t rest;
+    struct kr_kernel **in_rest;
 };
 
 static void collect(const struct kr_kernel *kernel, struct kr_fused_sum *out, struct found *found)
 {
-    struct kr_fused_term term = {0};
+    struct kr_fused_term term = {.whole = kernel};
     if (is_sum(kernel)) {
         for (size_t c = 0; c < kernel->nkernels; c++)
             collect(kernel->kernels[c], out, found);
         return;
     }
-    const bool fused = leaves(kernel, &term);
-    if (fused)
+    if (leaves(kernel, &term))
         out->term[out->terms++] = term;
     else
         found->in_rest[found->rest++] = (struct kr_kernel *)kernel;
-    if (!fused || term.leaves > 1)
-        found->in_others[found->others++] = (struct kr_kernel *)kernel;
 }
 
 /* A sum of these kernels, of the type of `whole`, which is one (count > 1). */
@@ -80,8 +77,6 @@ kr_status kr_fused_split(struct kr_ctx *ctx, const struct kr_kernel *kernel, str
     *out = (struct kr_fused_sum){0};
     KR_ALLOC(ctx, out->term, count);
     KR_ALLOC(ctx, found.in_rest, count);
-    KR_ALLOC(ctx, found.in_others, count);
     collect(kernel, out, &found);
-    KR_TRY(sum_of(ctx, kernel, found.rest, found.in_rest, &out->rest));
-    return sum_of(ctx, kernel, found.others, found.in_others, &out->others);
+    return sum_of(ctx, kernel, found.rest, found.in_rest, &out->rest);
 }

@@ -147,18 +147,16 @@ kr_status kr_kernel_pull(struct kr_ctx *ctx, const struct kr_op *op, bool single
     if (op->rows == 0 || op->cols == 0)
         return KR_OK;
     for (size_t t = 0; t < self->fused.terms; t++) {
-        const struct kr_kernel *kernel = self->fused.term[t].kernels[0];
+        const struct kr_fused_term *term = &self->fused.term[t];
         bool done = false;
-        if (self->fused.term[t].leaves > 1)
-            continue;
         if (single)
-            KR_TRY(kr_fused_pull(ctx, kernel, self->theta, &self->x, z, true, w, grad, &done));
+            KR_TRY(kr_fused_pull(ctx, term, self->theta, &self->x, z, true, w, grad, &done));
         if (!done)
-            KR_TRY(kr_fused_pull(ctx, kernel, self->theta, &self->x, z, false, w, grad, &done));
+            KR_TRY(kr_fused_pull(ctx, term, self->theta, &self->x, z, false, w, grad, &done));
         if (!done)
-            KR_TRY(pull_tiles(ctx, op, kernel, w, grad));
+            KR_TRY(pull_tiles(ctx, op, term->whole, w, grad));
     }
-    return self->fused.others ? pull_tiles(ctx, op, self->fused.others, w, grad) : KR_OK;
+    return self->fused.rest ? pull_tiles(ctx, op, self->fused.rest, w, grad) : KR_OK;
 }
 
 static kr_status pull(struct kr_ctx *ctx, const struct kr_op *op, size_t k, const double *U, const double *V,

@@ -6,17 +6,18 @@
 
 enum { KR_MAX_LEAVES = 8 /* factors of one term */ };
 
-/* One product of kernels that have fused tiles. */
+/* One product of kernels that have fused tiles: `whole` as it stands in the tree. */
 struct kr_fused_term {
+    const struct kr_kernel *whole;
     size_t leaves;
     const struct kr_kernel *kernels[KR_MAX_LEAVES];
 };
 
-/* kernel = sum of terms + rest (NULL: nothing) = sum of the terms of one leaf + others. */
+/* kernel = sum of terms + rest (NULL: nothing). */
 struct kr_fused_sum {
     size_t terms;
     struct kr_fused_term *term;
-    const struct kr_kernel *rest, *others;
+    const struct kr_kernel *rest;
 };
 
 struct kernel_op {

@@ -56,8 +56,8 @@ void kr_fused_add(const void *part, bool single, size_t panels, size_t k, double
 typedef void kr_pair_function(void *self, size_t i, size_t j);
 kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, int threads, kr_pair_function *function,
                        void *self) KR_MUST_CHECK;
-/* Threads worth starting for n m entries of `each` multiply-adds: waking one up costs some 10 us. */
-int kr_fused_threads(const struct kr_ctx *ctx, size_t n, size_t m, size_t each);
+/* n m entries of `each` multiply-adds that one thread is done with before others are awake. */
+bool kr_fused_small(size_t n, size_t m, size_t each);
 
 /* Y (x->n x k) += the terms of K(x, z) V; *done = false, and Y untouched, where points are too far out. z =
  * NULL stands for x. */
@@ -79,5 +79,13 @@ struct kr_fused_weights {
 kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_fused_term *term, const double *theta,
                         const struct kr_points *x, const struct kr_points *z, bool single,
                         const struct kr_fused_weights *weights, double *grad, bool *done) KR_MUST_CHECK;
+
+/* x_bar[f * x->n + j] += the derivative by feature f of point j of x, the columns of the weights (z: the
+ * rows; both: W + W' as weights, where z is x); *done = false, and x_bar untouched, where distances of the
+ * points may not be expanded. */
+kr_status kr_fused_pull_inputs(struct kr_ctx *ctx, const struct kr_fused_term *term, const double *theta,
+                               const struct kr_points *x, const struct kr_points *z, bool both,
+                               const struct kr_fused_weights *weights, double *x_bar,
+                               bool *done) KR_MUST_CHECK;
 
 #endif

@@ -57,9 +57,9 @@ static void work(struct tournament *t)
     }
 }
 
-int kr_fused_threads(const struct kr_ctx *ctx, size_t n, size_t m, size_t each)
+bool kr_fused_small(size_t n, size_t m, size_t each)
 {
-    return (double)n * (double)m * (double)each < 3e6 ? 1 : ctx->threads;
+    return (double)n * (double)m * (double)each < 3e6;
 }
 
 kr_status kr_each_pair(struct kr_ctx *ctx, size_t count, int threads, kr_pair_function *function, void *self)

@@ -233,12 +233,14 @@ static kr_status multiply(struct product *p, enum form form, size_t inputs, size
                           double *Y)
 {
     const size_t panels = kr_panels(p->n), most = form == COLUMNS_OF_X && k > BLOCK ? NARROW_BLOCK : BLOCK;
+    const bool small = kr_fused_small(p->n, inputs, coordinates(p) + 16 + k);
     struct kr_mark mark = kr_mark(p->ctx);
     void *packed;
     p->k = k;
-    p->threads = kr_fused_threads(p->ctx, p->n, inputs, coordinates(p) + 16 + k);
+    p->threads = small ? 1 : p->ctx->threads;
     p->Y = Y;
-    p->block = form == ROWS_OF_X || panels < 16 ? 1 : at_most(panels / 8, most);
+    /* few blocks would leave threads idle */
+    p->block = form == ROWS_OF_X ? 1 : small ? most : panels < 16 ? 1 : at_most(panels / 8, most);
     p->part = p->block * k * KR_PANEL * p->size;
     p->per_thread = 2 * p->part;
     for (size_t t = 0; t < p->terms; t++)

@@ -6,6 +6,8 @@
  *
  *     by variance  sum W g      by lengthscale k  -sign(s) v D_k / l_k      by shape  v sum W dg/dshape
  *
+ *     by point z_j    sign(s) v scale_k sum_i W_ij dg/ds (z_jk - x_ik)
+ *
  * Every block has its own sums, in double over its tiles, which are added up in order: the same bits for any
  * number of threads. Cost of n m entries: n m (2 d + profile + 4 + pairs) multiply-adds, half for a Gram
  * matrix with twice the pairs. Memory: (n + m) (d + k) numbers packed, d + 2 a block, and per thread KR_PANEL
@@ -33,12 +35,14 @@ struct pull {
     const struct kr_fused_weights *weights;
     size_t leaves;
     struct leaf *leaf;
-    size_t n, m, row_panels, panels; /* points and panels of rows and columns */
+    size_t n, m, row_panels, panels, blocks; /* points and panels of rows and columns */
     bool gram, single;
     int threads, level;
     size_t size, k;    /* of a number; pairs of vectors at a time */
     const void *u, *v; /* of rows and columns; of a Gram matrix U and V */
     double *lanes;     /* `lane` numbers a block */
+    double *x_bar;     /* by the points of the columns instead; both: W + W' */
+    bool both;
     size_t lane, sums; /* sums: numbers of all leaves' sums in a thread's memory, before its strips */
     char *memory;
     size_t per_thread;
@@ -237,6 +241,25 @@ static void contract(const struct pull *p, size_t i, size_t rows, size_t j, size
         contract_leaf(p, &p->leaf[l], i, rows, j, cols, lane + p->leaf[l].lane);
 }
 
+/* By the columns' points: sum_i G_ij (z_jk - x_ik), scaled back; of `cols` panels from j. */
+static void add_inputs(const struct pull *p, const struct leaf *leaf, size_t j, size_t cols)
+{
+    const struct parts parts = parts_of(p, leaf);
+    const size_t d = leaf->z.d;
+    const double factor = p->weights->alpha * leaf->others * leaf->packing.variance * leaf->packing.sign;
+    for (size_t c = 0; c < cols; c++)
+        for (size_t k = 0; k < d; k++) {
+            const void *z = at(leaf->z.x, ((j + c) * d + k) * KR_PANEL, p->size),
+                       *sums = at(parts.cols, c * KR_PANEL, p->size),
+                       *moments = at(parts.moments, (c * d + k) * KR_PANEL, p->size);
+            const size_t first = (j + c) * KR_PANEL, m = at_most(KR_PANEL, p->m - first);
+            double *out = p->x_bar + leaf->packing.kernel->features[k] * p->m + first;
+            for (size_t e = 0; e < m; e++)
+                out[e] += factor * leaf->packing.scale[k] *
+                          (((const double *)z)[e] * ((const double *)sums)[e] - ((const double *)moments)[e]);
+        }
+}
+
 /* Blocks i and j of a Gram matrix. */
 static void pair(void *self, size_t i, size_t j)
 {
@@ -257,30 +280,33 @@ static void pair(void *self, size_t i, size_t j)
     contract(p, first, rows, second, cols, lane);
 }
 
-static kr_status blocks_of_columns(struct pull *p, size_t blocks)
+static kr_status blocks_of_columns(struct pull *p)
 {
 #pragma omp parallel for schedule(dynamic) num_threads(p->threads)
-    for (size_t j = 0; j < blocks; j++) {
+    for (size_t j = 0; j < p->blocks; j++) {
         const size_t cols = at_most(BLOCK, p->panels - j * BLOCK);
         double *lane = p->lanes + j * p->lane;
         for (size_t i = 0; i < p->row_panels && !kr_due(p->ctx); i += BLOCK) {
             const size_t rows = at_most(BLOCK, p->row_panels - i);
             memset(thread_base(p), 0, p->sums * p->size);
             for (size_t r = 0; r < rows; r++)
-                rectangle(p, i + r, j * BLOCK, cols, false, r, 0, lane);
-            contract(p, i, rows, j * BLOCK, cols, lane);
+                rectangle(p, i + r, j * BLOCK, cols, p->both, r, 0, lane);
+            for (size_t l = 0; p->x_bar && l < p->leaves; l++)
+                add_inputs(p, &p->leaf[l], j * BLOCK, cols);
+            if (!p->x_bar)
+                contract(p, i, rows, j * BLOCK, cols, lane);
         }
     }
     return KR_OK;
 }
 
 /* Some pairs of vectors, from first on. */
-static kr_status pull_pairs(struct pull *p, size_t first, size_t k, size_t blocks)
+static kr_status pull_pairs(struct pull *p, size_t first, size_t k)
 {
     const struct kr_fused_weights *w = p->weights;
     void *u = NULL, *v = NULL;
     p->k = k;
-    p->threads = kr_fused_threads(p->ctx, p->n, p->m, 2 * p->lane + 20 + k);
+    p->threads = kr_fused_small(p->n, p->m, 2 * p->lane + 20 + k) ? 1 : p->ctx->threads;
     if (!w->W) {
         const double *rows = w->transposed ? w->V : w->U, *cols = w->transposed ? w->U : w->V;
         KR_TRY(kr_fused_vectors(p->ctx, p->n, k, p->single, rows + first * p->n, &u));
@@ -288,15 +314,14 @@ static kr_status pull_pairs(struct pull *p, size_t first, size_t k, size_t block
     }
     p->u = u;
     p->v = v;
-    return p->gram ? kr_each_pair(p->ctx, blocks, p->threads, pair, p) : blocks_of_columns(p, blocks);
+    return p->gram ? kr_each_pair(p->ctx, p->blocks, p->threads, pair, p) : blocks_of_columns(p);
 }
 
-static void add_gradient(const struct pull *p, const struct leaf *leaf, const double *theta, size_t blocks,
-                         double *grad)
+static void add_gradient(const struct pull *p, const struct leaf *leaf, const double *theta, double *grad)
 {
     const struct kr_kernel *kernel = leaf->packing.kernel;
     const double alpha = p->weights->alpha * leaf->others, v = alpha * leaf->packing.variance;
-    for (size_t b = 0; b < blocks; b++) {
+    for (size_t b = 0; b < p->blocks; b++) {
         const double *lane = p->lanes + b * p->lane + leaf->lane;
         grad[kernel->first] += alpha * lane[0];
         if (leaf->fused->shaped)
@@ -314,6 +339,9 @@ static kr_status prepare(struct pull *p, const struct kr_fused_term *term, const
 {
     KR_ALLOC(p->ctx, p->leaf, term->leaves);
     p->leaves = term->leaves;
+    p->row_panels = kr_panels(p->n);
+    p->panels = kr_panels(p->m);
+    p->blocks = (p->panels + BLOCK - 1) / BLOCK;
     *near = true;
     for (size_t l = 0; l < term->leaves; l++) {
         struct leaf *leaf = &p->leaf[l];
@@ -331,6 +359,21 @@ static kr_status prepare(struct pull *p, const struct kr_fused_term *term, const
         for (size_t other = 0; other < term->leaves; other++)
             if (other != l)
                 leaf->others *= theta[term->kernels[other]->first];
+    }
+    return KR_OK;
+}
+
+/* All pairs, some at a time. */
+static kr_status walk(struct pull *p)
+{
+    const size_t k = p->weights->W ? 1 : p->weights->k, strips = p->leaves > 1 ? 2 : p->weights->W != NULL;
+    p->per_thread = (p->sums + strips * BLOCK * KR_PANEL * KR_PANEL) * p->size;
+    KR_ALLOC(p->ctx, p->memory, (size_t)p->ctx->threads * p->per_thread);
+    KR_ALLOC(p->ctx, p->lanes, p->blocks * p->lane);
+    for (size_t first = 0; first < k; first += MOST_PAIRS) {
+        struct kr_mark before = kr_mark(p->ctx);
+        KR_TRY(pull_pairs(p, first, at_most(k - first, MOST_PAIRS)));
+        kr_release(p->ctx, before);
     }
     return KR_OK;
 }
@@ -355,23 +398,34 @@ kr_status kr_fused_pull(struct kr_ctx *ctx, const struct kr_fused_term *term, co
                      .single = single,
                      .level = kr_fused_level(),
                      .size = single ? sizeof(float) : sizeof(double)};
-    p.row_panels = kr_panels(p.n);
-    p.panels = kr_panels(p.m);
     KR_TRY(prepare(&p, term, theta, x, z, done));
-    if (*done) {
-        const size_t blocks = (p.panels + BLOCK - 1) / BLOCK, k = w.W ? 1 : w.k,
-                     strips = p.leaves > 1 ? 2 : w.W != NULL;
-        p.per_thread = (p.sums + strips * BLOCK * KR_PANEL * KR_PANEL) * p.size;
-        KR_ALLOC(ctx, p.memory, (size_t)ctx->threads * p.per_thread);
-        KR_ALLOC(ctx, p.lanes, blocks * p.lane);
-        for (size_t first = 0; first < k; first += MOST_PAIRS) {
-            struct kr_mark before = kr_mark(ctx);
-            KR_TRY(pull_pairs(&p, first, at_most(k - first, MOST_PAIRS), blocks));
-            kr_release(ctx, before);
-        }
-        for (size_t l = 0; l < p.leaves; l++)
-            add_gradient(&p, &p.leaf[l], theta, blocks, grad);
-    }
+    if (*done)
+        KR_TRY(walk(&p));
+    for (size_t l = 0; *done && l < p.leaves; l++)
+        add_gradient(&p, &p.leaf[l], theta, grad);
+    kr_release(ctx, mark);
+    return kr_poll(ctx);
+}
+
+kr_status kr_fused_pull_inputs(struct kr_ctx *ctx, const struct kr_fused_term *term, const double *theta,
+                               const struct kr_points *x, const struct kr_points *z, bool both,
+                               const struct kr_fused_weights *weights, double *x_bar, bool *done)
+{
+    struct kr_mark mark = kr_mark(ctx);
+    struct pull p = {.ctx = ctx,
+                     .weights = weights,
+                     .n = z->n,
+                     .m = x->n,
+                     .x_bar = x_bar,
+                     .both = both,
+                     .level = kr_fused_level(),
+                     .size = sizeof(double)};
+    KR_TRY(prepare(&p, term, theta, z, x, done));
+    for (size_t l = 0; l < p.leaves; l++)
+        *done = *done && p.leaf[l].x.largest <= p.leaf[l].packing.expand &&
+                p.leaf[l].z.largest <= p.leaf[l].packing.expand;
+    if (*done)
+        KR_TRY(walk(&p));
     kr_release(ctx, mark);
     return kr_poll(ctx);
 }

@@ -8,10 +8,11 @@
  * twice the derivative by either side. Rows of tiles are shared out to threads; each owns its points and
  * walks the columns in order: the same bits for any number of threads.
  *
- * Cost: each side that is wanted one walk over all tiles, n m (2 k + c_kernel) flops for U V' of k columns;
- * memory per thread one tile and the kernel's scratch.
+ * Kernels with fused tiles take those (fused_pull.c). Cost of the others: each side that is wanted one walk
+ * over all tiles, n m (2 k + c_kernel) flops for U V' of k columns; memory per thread one tile and the
+ * kernel's scratch.
  */
-#include "op/kernel_op.h"
+#include "op/fused.h"
 
 #include <cblas.h>
 
@@ -47,8 +48,8 @@ static void add_weights(const struct weights *w, bool by_cols, const struct kr_t
                                    w->W[by_cols ? (j + c) * w->cols + i + r : (i + r) * w->cols + j + c];
 }
 
-static void pull_rows(const struct kernel_op *self, const struct side *side, const struct weights *w,
-                      size_t i, double *memory)
+static void pull_rows(const struct kernel_op *self, const struct kr_kernel *kernel, const struct side *side,
+                      const struct weights *w, size_t i, double *memory)
 {
     double *scratch = memory + KR_TILE * KR_TILE;
     for (size_t j = 0; j < side->z->n; j += KR_TILE) {
@@ -57,13 +58,12 @@ static void pull_rows(const struct kernel_op *self, const struct side *side, con
             add_weights(w, false, &tile, i, j, 0, memory);
         if (side->by_cols)
             add_weights(w, true, &tile, i, j, side->by_rows, memory);
-        self->kernel->type->pull_x(self->kernel, self->theta, &tile, memory, side->x_bar + i, side->x->n,
-                                   scratch);
+        kernel->type->pull_x(kernel, self->theta, &tile, memory, side->x_bar + i, side->x->n, scratch);
     }
 }
 
-static kr_status pull_side(struct kr_ctx *ctx, const struct kernel_op *self, const struct side *side,
-                           const struct weights *w)
+static kr_status pull_tiles(struct kr_ctx *ctx, const struct kernel_op *self, const struct kr_kernel *kernel,
+                            const struct side *side, const struct weights *w)
 {
     const size_t blocks = tile_rows(side->x->n);
     double *memory;
@@ -72,9 +72,35 @@ static kr_status pull_side(struct kr_ctx *ctx, const struct kernel_op *self, con
 #pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
     for (size_t b = 0; b < blocks; b++)
         if (!kr_due(ctx))
-            pull_rows(self, side, w, b * KR_TILE, memory + (size_t)kr_thread() * thread_doubles(self));
+            pull_rows(self, kernel, side, w, b * KR_TILE,
+                      memory + (size_t)kr_thread() * thread_doubles(self));
     kr_release(ctx, mark);
     return kr_poll(ctx);
+}
+
+/* Terms with fused tiles there, the rest by tiles. */
+static kr_status pull_side(struct kr_ctx *ctx, const struct kernel_op *self, const struct side *side,
+                           const struct weights *w)
+{
+    const bool both = side->by_rows && side->by_cols;
+    const struct kr_fused_weights fused = {.k = w->k,
+                                           .ld = w->cols,
+                                           .U = w->U,
+                                           .V = w->V,
+                                           .W = w->W,
+                                           .alpha = w->alpha,
+                                           .transposed = side->by_rows && !both};
+    const struct kr_kernel *rest = self->fused.rest;
+    if (side->x->n == 0 || side->z->n == 0)
+        return KR_OK;
+    for (size_t t = 0; t < self->fused.terms; t++) {
+        bool done;
+        KR_TRY(kr_fused_pull_inputs(ctx, &self->fused.term[t], self->theta, side->x, side->z, both, &fused,
+                                    side->x_bar, &done));
+        if (!done)
+            KR_TRY(pull_tiles(ctx, self, self->fused.term[t].whole, side, w));
+    }
+    return rest && rest->type->pull_x ? pull_tiles(ctx, self, rest, side, w) : KR_OK;
 }
 
 static kr_status pull_inputs(struct kr_ctx *ctx, const struct kr_op *op, const struct weights *w,

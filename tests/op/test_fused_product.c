@@ -124,6 +124,38 @@ START_TEST(near_points)
 }
 END_TEST
 
+/* From one feature to more than fit into the first-level cache; its pull by differences. */
+START_TEST(many_features)
+{
+    static const size_t dimensions[] = {1, 2, 7, 33, 130};
+    enum { N = 150, MOST = 132 };
+    const char *names[MOST];
+    kr_ctx_init(ctx, 0);
+    for (size_t f = 0; f < MOST; f++)
+        names[f] = kr_printf(ctx, "x%zu", f);
+    for (size_t t = 0; t < sizeof dimensions / sizeof *dimensions; t++) {
+        const size_t d = dimensions[t];
+        struct kr_variant spec;
+        struct kr_parameters parameters = {0};
+        struct kr_kernel *kernel;
+        struct kr_op fused, plain;
+        double theta[MOST];
+        OK(kr_variant_init(ctx, &kr_kernel_registry, "rbf", &spec));
+        *(bool *)member(spec.options, ((const struct kr_kernel_type *)spec.type)->ard) = true;
+        OK(kr_kernel_build(ctx, &spec, d, names, "", "kernel", &parameters, &kernel));
+        ck_assert_uint_eq(parameters.count, d + 1);
+        for (size_t p = 0; p <= d; p++)
+            theta[p] = sqrt((double)d) * (0.8 + 0.01 * (double)p);
+        const struct kr_points x = {N, d, N + 3, normals(ctx, (N + 3) * d, 1)};
+        OK(kr_op_kernel(ctx, kernel, theta, &x, NULL, &fused));
+        OK(kr_op_kernel(ctx, without_tiles(ctx, kernel), theta, &x, NULL, &plain));
+        compare("rbf", &fused, &plain, 2, near);
+        OK(kr_op_check(ctx, &fused, 2, 1, d + 1, theta));
+    }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 START_TEST(the_same_bits)
 {
     enum { N = 700, K = 2 };
@@ -180,4 +212,5 @@ START_TEST(memory)
 }
 END_TEST
 
-SUITE("fused products", as_the_unfused_path, points_far_out, near_points, the_same_bits, memory)
+SUITE("fused products", as_the_unfused_path, points_far_out, near_points, many_features, the_same_bits,
+      memory)

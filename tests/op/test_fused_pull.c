@@ -157,6 +157,57 @@ START_TEST(all_weights_given)
 }
 END_TEST
 
+static void check_close(const char *name, size_t count, const double *got, const double *wanted)
+{
+    double scale = 0;
+    for (size_t e = 0; e < count; e++)
+        scale = fmax(scale, fabs(wanted[e]));
+    for (size_t e = 0; e < count; e++)
+        CLOSE(got[e], wanted[e], scale, 1e-12, "%s, entry %zu of %zu", name, e, count);
+}
+
+/* By the points of both sides, of a Gram matrix and of one side of it, with U V' and W; adds. */
+static void compare_inputs(const char *name, const struct kr_op ops[2])
+{
+    enum { K = 3 };
+    const size_t rows = ops->rows, cols = ops->cols;
+    double *U = normals(ctx, rows * K, 1), *V = normals(ctx, cols * K, 2), *W = normals(ctx, rows * cols, 3),
+           *out[2][5];
+    for (int plain = 0; plain < 2; plain++) {
+        for (int o = 0; o < 5; o++)
+            out[plain][o] = normals(ctx, (rows + cols) * FEATURES, 4);
+        OK(kr_op_kernel_pull_inputs(ctx, &ops[plain], K, U, V, 0.3, out[plain][0], out[plain][1]));
+        OK(kr_op_kernel_pull_inputs_weights(ctx, &ops[plain], W, out[plain][2], out[plain][3]));
+        OK(kr_op_kernel_pull_x(ctx, &ops[plain], K, U, V, 0.3, out[plain][4]));
+    }
+    for (int o = 0; o < 5; o++)
+        check_close(name, (rows + cols) * FEATURES, out[0][o], out[1][o]);
+}
+
+START_TEST(by_the_points)
+{
+    kr_ctx_init(ctx, 0);
+    struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
+    const size_t count = fused_cases(ctx, cases);
+    const struct kr_points x = points(150, 0.5, 1), z = points(70, 0.5, 2), far_out = points(150, 50, 3);
+    for (size_t c = 0; c < count; c++)
+        for (int form = 0; form < 4; form++) {
+            struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
+            const struct kr_points *left = form == 2   ? &z
+                                           : form == 3 ? &far_out
+                                                       : &x,
+                                   *right = form == 0   ? NULL
+                                            : form == 1 ? &z
+                                                        : &x;
+            struct kr_op ops[2];
+            OK(kr_op_kernel(ctx, pair.fused, pair.theta, left, right, &ops[0]));
+            OK(kr_op_kernel(ctx, pair.plain, pair.theta, left, right, &ops[1]));
+            compare_inputs(cases[c].name, ops);
+        }
+    kr_ctx_fini(ctx);
+}
+END_TEST
+
 START_TEST(the_same_bits)
 {
     enum { N = 900, K = 2 };
@@ -188,4 +239,5 @@ START_TEST(the_same_bits)
 }
 END_TEST
 
-SUITE("fused pulls", as_the_unfused_path, points_far_out, by_differences, all_weights_given, the_same_bits)
+SUITE("fused pulls", as_the_unfused_path, points_far_out, by_differences, all_weights_given, by_the_points,
+      the_same_bits)

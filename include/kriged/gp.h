@@ -220,7 +220,8 @@ struct kr_gp {
     const struct kr_mean_type *mean;
     const struct kr_weight_space *space; /* NULL: the exact covariance */
     struct kr_variance_sample
-        *sample; /* of variances, kept between evaluations; NULL: one of its own for each */
+        *sample;                /* of variances, kept between evaluations; NULL: one of its own for each */
+    struct kr_carried *carried; /* what evaluations hand on (kriged/carried.h); NULL: each begins cold */
     size_t mean_first, noise_index;  /* places in theta */
     size_t mean_count;               /* parameters of the mean, of one target */
     struct kr_parameters parameters; /* of theta: the kernel tree, the mean, the noise */

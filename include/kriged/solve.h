@@ -90,6 +90,7 @@ struct kr_preconditioner {
     size_t products;   /* columns multiplied by A to make it */
     double rounding;   /* relative error of r'P^-1 r at worst */
     bool nearly_exact; /* P is A but for a tenth of its diag(D), in trace */
+    bool kept;         /* made of an earlier A: what holds of P <= A does not */
     const char *reason;
     void *state;
 };
@@ -105,6 +106,8 @@ struct kr_preconditioner_type {
                       struct kr_preconditioner *out);
     kr_status (*apply)(struct kr_ctx *, const struct kr_preconditioner *, size_t k, const double *R,
                        double *Z);
+    /* A copy of its state in the arena of another context; NULL: not worth keeping. */
+    kr_status (*copy)(struct kr_ctx *keeper, const struct kr_preconditioner *, void **state);
 };
 
 /* Memory from the arena. `auto` decides from n, the memory and what A can answer. A is borrowed while
@@ -114,10 +117,21 @@ kr_status kr_preconditioner_open(struct kr_ctx *ctx, const struct kr_variant *op
 /* Z = P^-1 R for k columns (n x k), not in place. 4 n rank k flops. */
 kr_status kr_preconditioner_apply(struct kr_ctx *ctx, const struct kr_preconditioner *P, size_t k,
                                   const double *R, double *Z) KR_MUST_CHECK;
+/* A copy for later solves with other matrices near A, in the arena of `keeper`; its type is NULL where there
+ * is nothing worth keeping. MEMORY_LIMIT of the keeper. */
+kr_status kr_preconditioner_keep(struct kr_ctx *keeper, const struct kr_preconditioner *P,
+                                 struct kr_preconditioner *out) KR_MUST_CHECK;
 /* Memory that opening takes at most, within `budget` (0 = unlimited) where the rank is free. */
 size_t kr_preconditioner_bytes(const struct kr_variant *options, size_t n, size_t budget);
 
 struct kr_solver;
+
+/* How fast a method converges: the worst residuals fell by so many orders of magnitude in so many iterations.
+ */
+struct kr_solve_effort {
+    size_t iterations;
+    double decades;
+};
 
 struct kr_solver_type {
     struct kr_type base;
@@ -151,6 +165,7 @@ struct kr_solver {
     const double *energy;
     const char *reason;
     struct kr_solve_report *opening; /* what opening cost; goes into the first report */
+    struct kr_solve_effort *effort;  /* of all solves so far */
     void *state;
 };
 
@@ -158,6 +173,10 @@ struct kr_solver {
  * NOT_POSITIVE_DEFINITE. */
 kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
                          struct kr_solver *out) KR_MUST_CHECK;
+/* The same with a preconditioner at hand (kr_preconditioner_keep), where the method takes one: borrowed. */
+kr_status kr_solver_open_with(struct kr_ctx *ctx, const struct kr_solver_options *options,
+                              const struct kr_op *A, const struct kr_preconditioner *P,
+                              struct kr_solver *out) KR_MUST_CHECK;
 /* The method that `auto` takes for A, n unknowns and `bytes` of memory (0 = unlimited), and why. A = NULL
  * stands for a Gram matrix: symmetric, its entries known. */
 const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, const struct kr_op *A,

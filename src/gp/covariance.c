@@ -5,9 +5,17 @@ kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel,
                              size_t noise_index, const struct kr_points *x, const double *noise,
                              const struct kr_solver_options *options, struct covariance *out)
 {
+    return kr_covariance_open_with(ctx, kernel, theta, noise_index, x, noise, options, NULL, out);
+}
+
+kr_status kr_covariance_open_with(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+                                  size_t noise_index, const struct kr_points *x, const double *noise,
+                                  const struct kr_solver_options *options, const struct kr_preconditioner *P,
+                                  struct covariance *out)
+{
     KR_TRY(kr_op_kernel(ctx, kernel, theta, x, NULL, &out->gram));
     KR_TRY(kr_op_shift(ctx, &out->gram, theta, noise_index, noise, &out->noisy));
-    return kr_solver_open(ctx, options, &out->noisy, &out->solver);
+    return kr_solver_open_with(ctx, options, &out->noisy, P, &out->solver);
 }
 
 kr_status kr_posterior_open(struct kr_ctx *ctx, const struct kr_posterior *p, struct covariance *out)

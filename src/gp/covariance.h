@@ -22,4 +22,10 @@ kr_status kr_covariance_open(struct kr_ctx *ctx, const struct kr_kernel *kernel,
                              size_t noise_index, const struct kr_points *x, const double *noise,
                              const struct kr_solver_options *options, struct covariance *out) KR_MUST_CHECK;
 
+/* The same with a preconditioner at hand, or NULL (kr_solver_open_with). */
+kr_status kr_covariance_open_with(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
+                                  size_t noise_index, const struct kr_points *x, const double *noise,
+                                  const struct kr_solver_options *options, const struct kr_preconditioner *P,
+                                  struct covariance *out) KR_MUST_CHECK;
+
 #endif

@@ -13,6 +13,7 @@
  * Williams 2006, eq. 5.8 and 5.9; Dong et al. 2017.
  */
 #include "gp/evidence.h"
+#include "gp/carried.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -40,12 +41,12 @@ static kr_status pull_weights(struct kr_ctx *ctx, const struct work *w, size_t k
     return w->data->x ? kr_op_kernel_pull_inputs(ctx, &w->A.gram, k, U, V, alpha, w->data->x, NULL) : KR_OK;
 }
 
-static kr_status pull_trace(struct kr_ctx *ctx, const struct work *w, size_t s, const double *Z,
-                            double weight, struct kr_evaluation *out, double *grad)
+static kr_status pull_trace(struct kr_ctx *ctx, struct work *w, size_t s, const double *Z, double weight,
+                            struct kr_evaluation *out, double *grad)
 {
     double *X;
     KR_ALLOC(ctx, X, w->n * s);
-    KR_TRY(kr_solver_solve(ctx, &w->A.solver, s, Z, NULL, X, NULL, &out->solver));
+    KR_TRY(kr_carried_solve(ctx, w, CARRIED_ADJOINT, s, Z, X, NULL, &out->solver));
     return pull_weights(ctx, w, s, X, Z, weight, grad);
 }
 

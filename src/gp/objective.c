@@ -10,6 +10,7 @@
  * is set to it and then depends on the noise alone. Shapes: n training rows, m held-out points, q targets; a
  * block is 3 n (m + q) doubles. Source: Rasmussen and Williams 2006, eq. 2.25 and 2.26.
  */
+#include "gp/carried.h"
 #include "gp/variance_sample.h"
 
 #include <cblas.h>
@@ -131,7 +132,7 @@ kr_status kr_objective_check_solve(struct kr_ctx *ctx, const struct work *w,
 kr_status kr_objective_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
     KR_TRY(
-        kr_solver_solve(ctx, &w->A.solver, w->columns, w->B, NULL, w->solution, w->residual, &out->solver));
+        kr_carried_solve(ctx, w, CARRIED_SOLUTION, w->columns, w->B, w->solution, w->residual, &out->solver));
     return kr_objective_check_solve(ctx, w, &out->solver);
 }
 
@@ -249,6 +250,7 @@ static kr_status evaluate(struct kr_ctx *ctx, const struct kr_gp *gp,
     if (o->grad && w.nheads)
         KR_TRY(form->pull(ctx, &w, out));
     KR_TRY(check_finite(ctx, gp, "loss", out->loss, o->grad));
+    kr_carried_settle(&w);
     return finish_constraints(ctx, gp, constraints, theta, o->c, o->J);
 }
 

@@ -38,7 +38,8 @@ struct sampled;
 struct work {
     const struct kr_gp *gp;
     const double *theta;
-    size_t n, m, targets, columns; /* columns of the block: targets or targets + m */
+    size_t n, m, targets, columns;    /* columns of the block: targets or targets + m */
+    struct kr_solver_options options; /* with the working tolerance */
     struct covariance A;
     struct kr_op cross;              /* hold-out: K(X*, X) */
     double *V;                       /* folds: their k x k blocks of variances, one by one */

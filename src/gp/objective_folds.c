@@ -22,7 +22,7 @@
  * head. Memory: 3 n (1 + m) + sum k^2 doubles. Sources: Rasmussen and Williams 2006, section 5.4.2, for
  * leave-one-out; Ginsbourger and Schaerer 2021 for folds.
  */
-#include "gp/objective.h"
+#include "gp/carried.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -106,8 +106,7 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
     for (size_t f = 0; f < gp->folds.count; f++)
         area += (gp->folds.first[f + 1] - gp->folds.first[f]) * (gp->folds.first[f + 1] - gp->folds.first[f]);
     KR_ALLOC(ctx, w->V, area);
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
-                              &gp->spec->solver, &w->A));
+    KR_TRY(kr_carried_covariance(ctx, w));
     kr_centre(gp, w->theta, &gp->train, w->B);
     for (size_t j = 0; j < w->m; j++)
         w->B[(w->targets + j) * w->n + gp->folds.at[j]] = 1;

@@ -29,7 +29,7 @@
  *
  * Source: the implicit function theorem, Roy, Kraemer and Hauberg (arXiv 2510.19634), section 3.
  */
-#include "gp/objective.h"
+#include "gp/carried.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -54,8 +54,7 @@ static size_t predict_variance(struct work *w)
 static kr_status open_rows(struct kr_ctx *ctx, struct work *w)
 {
     const struct kr_gp *gp = w->gp;
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
-                              &gp->spec->solver, &w->A));
+    KR_TRY(kr_carried_covariance(ctx, w));
     KR_TRY(kr_op_kernel(ctx, gp->kernel, w->theta, &gp->validation.x, &gp->train.x, &w->cross));
     kr_centre(gp, w->theta, &gp->train, w->B);
     return KR_OK;
@@ -127,7 +126,7 @@ static kr_status solve_for_u(struct kr_ctx *ctx, struct work *w, double *U, doub
     } else {
         KR_ALLOC(ctx, rhs, n * k);
         KR_TRY(kr_op_apply_t(ctx, &w->cross, k, w->mean_bar, rhs));
-        KR_TRY(kr_solver_solve(ctx, &w->A.solver, k, rhs, NULL, U, rest, report));
+        KR_TRY(kr_carried_solve(ctx, w, CARRIED_ADJOINT, k, rhs, U, rest, report));
     }
     *norm = cblas_dnrm2((int)(n * q), rest, 1);
     kr_release(ctx, mark);

@@ -13,6 +13,7 @@
  * Cost with b points and k neighbours: two solves with one column and one with b, the pull of 1 + b pairs
  * over K(X, X), O(m k^3); memory 3 n (1 + b) + 1.5 m k doubles, where the whole block would take 3 n m.
  */
+#include "gp/carried.h"
 #include "gp/mean.h"
 #include "gp/variance_sample.h"
 
@@ -72,7 +73,7 @@ static kr_status solve_for_u(struct kr_ctx *ctx, struct work *w, double *U, stru
     struct kr_mark mark = kr_mark(ctx);
     KR_ALLOC(ctx, rhs, w->n * w->nheads);
     KR_TRY(kr_op_apply_t(ctx, &w->cross, w->nheads, w->mean_bar, rhs));
-    KR_TRY(kr_solver_solve(ctx, &w->A.solver, w->nheads, rhs, NULL, U, NULL, &out->solver));
+    KR_TRY(kr_carried_solve(ctx, w, CARRIED_ADJOINT, w->nheads, rhs, U, NULL, &out->solver));
     out->value_error = cblas_ddot((int)w->n, U, 1, w->residual, 1);
     kr_release(ctx, mark);
     return KR_OK;

@@ -14,6 +14,7 @@
  * Cost: as objective_sampled.c, without K(X*, X). Sources: Rasmussen and Williams 2006, section 5.4.2; see
  * variance_sample.c.
  */
+#include "gp/carried.h"
 #include "gp/mean.h"
 #include "gp/variance_sample.h"
 
@@ -32,8 +33,7 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
 {
     const struct kr_gp *gp = w->gp;
     struct sampled *s = w->sampled;
-    KR_TRY(kr_covariance_open(ctx, gp->kernel, w->theta, gp->noise_index, &gp->train.x, gp->train.noise,
-                              &gp->spec->solver, &w->A));
+    KR_TRY(kr_carried_covariance(ctx, w));
     kr_centre(gp, w->theta, &gp->train, w->B);
     w->columns = 1;
     KR_TRY(kr_objective_solve(ctx, w, out));
@@ -112,7 +112,8 @@ static kr_status pull(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *
 {
     double *U;
     KR_ALLOC(ctx, U, w->n * w->nheads);
-    KR_TRY(kr_solver_solve(ctx, &w->A.solver, w->nheads, w->sampled->alpha_bar, NULL, U, NULL, &out->solver));
+    KR_TRY(
+        kr_carried_solve(ctx, w, CARRIED_ADJOINT, w->nheads, w->sampled->alpha_bar, U, NULL, &out->solver));
     out->value_error = cblas_ddot((int)w->n, U, 1, w->residual, 1);
     for (size_t h = 0; h < w->nheads; h++)
         KR_TRY(pull_head(ctx, w, h, U + h * w->n, out));

@@ -6,6 +6,7 @@
  * r (P <= A), |r|^2/s2). The block is solved until no gap leaves a variance wider open than the tolerance:
  * residuals alone do not say what a variance is worth.
  */
+#include "gp/carried.h"
 #include "gp/variance_sample.h"
 
 #include <cblas.h>
@@ -255,7 +256,7 @@ static kr_status energies(struct kr_ctx *ctx, struct work *w, struct kr_solver *
 
 kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
-    const struct kr_solver_options *asked = w->A.solver.options;
+    const struct kr_solver_options *asked = &w->gp->spec->solver;
     struct kr_solver_options options = *asked;
     struct kr_solver solver = w->A.solver;
     struct kr_solve_report all = {0};
@@ -265,7 +266,7 @@ kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluat
     solver.options = &options;
     KR_TRY(energies(ctx, w, &solver));
     options.rtol = fmax(asked->rtol, FIRST_RTOL);
-    for (const double *start = NULL;; start = w->solution + n) {
+    for (const double *start = kr_carried_start(w, CARRIED_DRAWN, w->columns - 1);; start = w->solution + n) {
         struct kr_solve_report round = {0};
         KR_TRY(kr_solver_solve(ctx, &solver, w->columns - 1, w->B + n, start, w->solution + n,
                                w->residual + n, &round));
@@ -278,6 +279,7 @@ kr_status kr_sampled_solve(struct kr_ctx *ctx, struct work *w, struct kr_evaluat
         solver.energy = NULL;
     }
     add_solve(&out->solver, &all);
+    kr_carried_store(w, CARRIED_DRAWN, w->columns - 1, w->solution + n);
     if (!s->sample->ready)
         kr_variance_sample_calibrate(s->sample, w, s->f, s->exact);
     out->clamped = kr_variance_sample_surrogate(s->sample, w, s->f);

@@ -206,6 +206,21 @@ kr_status kr_preconditioner_open(struct kr_ctx *ctx, const struct kr_variant *op
     return open_plan(ctx, &plan, A, out);
 }
 
+kr_status kr_preconditioner_keep(struct kr_ctx *keeper, const struct kr_preconditioner *P,
+                                 struct kr_preconditioner *out)
+{
+    *out = (struct kr_preconditioner){0};
+    if (!P->type || !P->type->copy)
+        return KR_OK;
+    void *state;
+    KR_TRY(P->type->copy(keeper, P, &state));
+    *out = *P;
+    out->state = state;
+    out->products = 0;
+    out->kept = true;
+    return KR_OK;
+}
+
 kr_status kr_preconditioner_apply(struct kr_ctx *ctx, const struct kr_preconditioner *P, size_t k,
                                   const double *R, double *Z)
 {

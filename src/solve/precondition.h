@@ -19,6 +19,8 @@ kr_status kr_low_rank_open(struct kr_ctx *ctx, size_t n, size_t rank, double *F,
                            struct kr_preconditioner *out) KR_MUST_CHECK;
 kr_status kr_low_rank_apply(struct kr_ctx *ctx, const struct kr_preconditioner *P, size_t k, const double *R,
                             double *Z) KR_MUST_CHECK;
+kr_status kr_low_rank_copy(struct kr_ctx *keeper, const struct kr_preconditioner *P,
+                           void **state) KR_MUST_CHECK;
 /* pivoted_cholesky into `out`, unless the first columns show that it will not do within that rank: then
  * `done` is false and nothing is left. */
 kr_status kr_pivoted_cholesky_try(struct kr_ctx *ctx, size_t rank, const struct kr_op *A,

@@ -157,6 +157,24 @@ kr_status kr_low_rank_open(struct kr_ctx *ctx, size_t n, size_t rank, double *F,
     return KR_OK;
 }
 
+kr_status kr_low_rank_copy(struct kr_ctx *keeper, const struct kr_preconditioner *P, void **state)
+{
+    const struct low_rank *from = P->state;
+    const size_t n = P->n, rank = P->rank;
+    struct low_rank *copy;
+    KR_ALLOC(keeper, copy, 1);
+    *copy = *from;
+    KR_ALLOC(keeper, copy->scale, n);
+    KR_ALLOC(keeper, copy->N, rank * rank);
+    KR_ALLOC(keeper, copy->W, n * rank);
+    memcpy(copy->scale, from->scale, n * sizeof *copy->scale);
+    memcpy(copy->N, from->N, rank * rank * sizeof *copy->N);
+    memcpy(copy->W, from->W, n * rank * sizeof *copy->W);
+    copy->L = from->L ? copy->N : NULL;
+    *state = copy;
+    return KR_OK;
+}
+
 /* C (rank x k) = (I + E'E)^-1 C */
 static void solve_gram(const struct low_rank *self, size_t rank, size_t k, double *C)
 {

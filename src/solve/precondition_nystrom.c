@@ -181,4 +181,5 @@ const struct kr_preconditioner_type kr_preconditioner_nystrom = {
     .bytes = bytes,
     .open = open,
     .apply = kr_low_rank_apply,
+    .copy = kr_low_rank_copy,
 };

@@ -151,4 +151,5 @@ const struct kr_preconditioner_type kr_preconditioner_pivoted_cholesky = {
     .bytes = kr_low_rank_bytes,
     .open = open,
     .apply = kr_low_rank_apply,
+    .copy = kr_low_rank_copy,
 };

@@ -9,13 +9,13 @@
  * precision; in double it ends the column. Columns are taken in groups of the type's `columns`, so
  * that a method's memory does not grow with the number of right-hand sides.
  */
-#include "kriged/solve.h"
+#include "solve/precision.h"
 
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
 
-enum { MAX_ROUNDS = 12, SINGLE_ITERATIONS = 500, NEIGHBOURS = 4, DENSE_ROWS = 12000, PRODUCTS_ROWS = 1000 };
+enum { MAX_ROUNDS = 12, SINGLE_ITERATIONS = 500, NEIGHBOURS = 4 };
 
 /*
  * What a round in single precision is asked for. Conjugate gradients lose a few iterations with every restart
@@ -23,103 +23,18 @@ enum { MAX_ROUNDS = 12, SINGLE_ITERATIONS = 500, NEIGHBOURS = 4, DENSE_ROWS = 12
  * 0.1) to 8e-4 (0.01) of the right-hand side.
  */
 #define SINGLE_ROUND 1e-4
-#define SINGLE_NOISE 3e-4
 #define SINGLE_ROUNDING                                                                                      \
     1e-10 /* of r'P^-1 s there: directions of a block that are less than that are noise                      \
            */
 
-/*
- * Measured with bench_solvers d=8 rtol=1e-8 preconditioner=auto, lengthscale sqrt(8), two threads: seconds of
- * one solve as a multiple of dpotrf (one thread) of that n in the same run, opening included, and iterations.
- *
- *     k = 1    noise    n = 2000        4000            8000            12000
- *     rbf      0.1      cg 0.95 (13)    1.09 (13)       0.90 (12)       0.83 (12)
- *              0.01     cg 1.69 (30)    1.94 (28)       1.61 (27)       0.94 (29)
- *              0.0001   cg 8.85 (252)   6.73 (235)      -               -
- *     matern32 0.1      cg 1.51 (25)    1.97 (27)       1.52 (30)       1.31 (31)
- *              0.01     cg 2.82 (57)    3.75 (69)       3.19 (74)       -
- *     any      any      cholesky 0.4    0.8 to 1.2      1.3 to 1.7      0.9 to 1.8
- *     k = 200  0.1      cg 2.8 to 4.7   2.8 to 5.4;     cholesky 0.8    1.2 to 1.4 (n = 2000, 4000)
- *
- * The factor does not mind small noise, serves every further right-hand side for 2 n^2 flops and is exact; cg
- * gains at n of ten thousand where the noise is large and the columns are few. Nothing here knows the noise
- * or the columns to come, so the limit stands where cg is at least as quick for one column and the memory
- * begins to hurt (1.15 GB at 12000). Not symmetric: lsmr, the one method that minds neither. minres is never
- * taken by itself: on a positive definite matrix it needs as many products as cg and shares no space between
- * columns.
- */
-const struct kr_solver_type *kr_solver_choose(const struct kr_solver_options *options, const struct kr_op *A,
-                                              size_t n, size_t bytes, const char **reason)
-{
-    extern const struct kr_solver_type kr_solver_cholesky, kr_solver_cg, kr_solver_lsmr;
-    *reason = "asked for";
-    if (options->type)
-        return (const struct kr_solver_type *)options->type;
-    if (A && !A->symmetric) {
-        *reason = "the operator is not symmetric, or does not say so";
-        return &kr_solver_lsmr;
-    }
-    if (A && !A->type->fill && n > PRODUCTS_ROWS) {
-        *reason = "more than 1000 rows of an operator whose entries are not known";
-        return &kr_solver_cg;
-    }
-    if (n > DENSE_ROWS) {
-        *reason = "more than 12000 rows: the matrix is not stored";
-        return &kr_solver_cg;
-    }
-    if (bytes && kr_solver_cholesky.bytes(n, 1) > bytes / 2) {
-        *reason = "the factor would take more than half of the memory";
-        return &kr_solver_cg;
-    }
-    *reason = "at most 12000 rows: a direct factorisation is exact and quick";
-    return &kr_solver_cholesky;
-}
-
-/*
- * Is it worth refining with products in single precision? Their error acts like a change of A of about 1e-7
- * |K|, and what noise it drowns takes iterations. Measured (bench_solvers precision=double,mixed rtol=1e-8):
- *
- *     products, of these in double     noise 1e-3      1e-4         1e-5             1e-6
- *     RBF, d = 3, n = 1000             4; 7, 3         12; 26, 4    15; 78, 7        21; none after 11000
- *     RBF, d = 8, n = 2000             -               213; 355, 3  631; 1730, 5     -
- *
- * So not below 3e-4 of the mean variance, nor where the preconditioner is the matrix but for rounding, and a
- * round in single precision has a limit of iterations.
- */
-static kr_status pays_in_single(struct kr_ctx *ctx, const struct kr_op *A, const struct kr_preconditioner *P,
-                                bool *out)
-{
-    const size_t n = A->rows;
-    double *D, *diagonal, mean = 0, least = INFINITY;
-    struct kr_mark mark = kr_mark(ctx);
-    KR_ALLOC(ctx, D, n);
-    KR_ALLOC(ctx, diagonal, n);
-    *out = P->nearly_exact ? false : kr_op_shifted(A, D) != NULL && A->type->diagonal;
-    if (*out)
-        KR_TRY(kr_op_diagonal(ctx, A, diagonal));
-    for (size_t i = 0; i < n; i++) {
-        mean += diagonal[i] / (double)n;
-        least = fmin(least, D[i]);
-    }
-    *out = *out && least >= SINGLE_NOISE * mean;
-    kr_release(ctx, mark);
-    return KR_OK;
-}
-
-static kr_status choose_precision(struct kr_ctx *ctx, const struct kr_op *A, struct kr_solver *out)
-{
-    const int precision = out->options->precision;
-    bool pays = precision == KR_PRECISION_MIXED;
-    if (!out->type->refines || !kr_op_single(A))
-        return KR_OK;
-    if (precision == KR_PRECISION_AUTO)
-        KR_TRY(pays_in_single(ctx, A, &out->P, &pays));
-    out->single = pays ? kr_op_single(A) : NULL;
-    return KR_OK;
-}
-
 kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *options, const struct kr_op *A,
                          struct kr_solver *out)
+{
+    return kr_solver_open_with(ctx, options, A, NULL, out);
+}
+
+kr_status kr_solver_open_with(struct kr_ctx *ctx, const struct kr_solver_options *options,
+                              const struct kr_op *A, const struct kr_preconditioner *P, struct kr_solver *out)
 {
     if (A->rows != A->cols)
         return kr_fail(ctx, KR_INVALID, "", "the system must be square, got %zu x %zu", A->rows, A->cols);
@@ -131,9 +46,12 @@ kr_status kr_solver_open(struct kr_ctx *ctx, const struct kr_solver_options *opt
     *out = (struct kr_solver){.options = options, .A = *A};
     out->type = kr_solver_choose(options, A, A->rows, ctx->budget, &out->reason);
     KR_ALLOC(ctx, out->opening, 1);
-    if (out->type->preconditioned)
+    KR_ALLOC(ctx, out->effort, 1);
+    if (out->type->preconditioned && P)
+        out->P = *P;
+    else if (out->type->preconditioned)
         KR_TRY(kr_preconditioner_open(ctx, &options->preconditioner, A, &out->P));
-    KR_TRY(choose_precision(ctx, A, out));
+    KR_TRY(kr_solver_choose_precision(ctx, out));
     if (out->type->open)
         KR_TRY(out->type->open(ctx, out));
     out->opening->products = out->P.products;
@@ -403,6 +321,7 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
     KR_TRY(begin(ctx, solver, g, report));
     KR_TRY(measure_energy(ctx, solver, g));
     const bool broken = some_not_finite(g);
+    const double start = worst_of(g);
     memset(g->stuck, 0, g->k * sizeof *g->stuck);
     for (int round = 0; p.stop <= KR_STOP_PRECISION && round < MAX_ROUNDS; round++) {
         gather(g, rtol, p.single ? SINGLE_ROUND : 0);
@@ -416,6 +335,9 @@ static kr_status solve_group(struct kr_ctx *ctx, const struct kr_solver *solver,
             : all_done(g, rtol)          ? calm_stop(g)
             : p.stop > KR_STOP_PRECISION ? p.stop
                                          : KR_STOP_PRECISION;
+    solver->effort->iterations += p.iterations;
+    if (start > 0 && worst > 0 && worst < start)
+        solver->effort->decades += log10(start / worst);
     report->residual = worse(report->residual, broken ? NAN : worst);
     if (p.fell_back)
         report->precision = "mixed, then double: single precision no longer helped";

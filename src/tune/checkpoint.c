@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHECKPOINT_LAYOUT = 4 };
+enum { CHECKPOINT_LAYOUT = 5 };
 
 /* Room for the constraints at z. */
 static kr_status allocate_constraints(struct run *run)
@@ -109,5 +109,6 @@ kr_status kr_run_open(struct run *run, size_t ncheckpoint, const double *checkpo
         KR_TRY(kr_run_warn_start(run));
     }
     run->began = kr_seconds() - c[SECONDS];
+    KR_TRY(kr_run_carried_open(run));
     return kr_run_sample_open(run);
 }

@@ -101,6 +101,7 @@ void kr_run_restart(struct run *run, size_t restart)
     allow(run);
     kr_run_share(run);
     kr_run_sample_forget(run);
+    kr_run_carried_begin(run);
     if (restart == 1)
         first_start(run);
     else if (restart > 2 || !second_start(run))

@@ -2,6 +2,7 @@
 #ifndef KRIGED_TUNE_RUN_H
 #define KRIGED_TUNE_RUN_H
 
+#include "kriged/carried.h"
 #include "kriged/tune.h"
 
 /* The first doubles of a checkpoint; then best_z (n), best_gradient (parameters), best_c (m), at_bound (n),
@@ -33,6 +34,10 @@ enum {
     SAMPLED,  /* number of the evaluation that took the sample of variances; 0 = none */
     SAMPLE_LOSS,
     SAMPLE_ERROR, /* of that evaluation */
+    TOLERANCE,    /* of solves, where it is above that of the spec */
+    REPEATS,      /* evaluations after this state; the time and the stop after them */
+    REPEATED_SECONDS,
+    REPEATED_STOP,
     HEAD
 };
 
@@ -60,7 +65,11 @@ struct run {
     double *checkpoint, *best_z, *best_gradient, *best_c, *at_bound, *sample_z, *good_z, *good_c, *good_J,
         *state, *winner_state;         /* its parts */
     struct kr_variance_sample *sample; /* NULL: variances are not sampled */
-    double began;                      /* kr_seconds() at SECONDS = 0 */
+    struct kr_carried *carried;        /* NULL: every evaluation begins cold */
+    double *cold;                      /* the checkpoint at the last cold point */
+    size_t repeats;                    /* evaluations still to be repeated, of a resumed run */
+    double repeated_seconds, repeated_stop;
+    double began; /* kr_seconds() at SECONDS = 0 */
     kr_tune_sink *sink;
     void *self;
 };
@@ -102,6 +111,23 @@ bool kr_run_sample_trusts(struct run *run, const struct kr_evaluation *evaluatio
 bool kr_run_sample_round(struct run *run);
 /* The gp of the next evaluation: with its draw of objective.subset, and its sample. */
 struct kr_gp kr_run_gp(const struct run *run);
+
+/* ---- what evaluations hand on (carried.c) ---- */
+
+kr_status kr_run_carried_open(struct run *run) KR_MUST_CHECK;
+/* A restart begins: its tolerance. */
+void kr_run_carried_begin(struct run *run);
+/* Before an evaluation: its tolerance, and whether it begins cold. */
+void kr_run_carried_place(struct run *run);
+/* Adds to the loss what its unfinished solves are estimated to leave. */
+void kr_run_carried_correct(const struct run *run, struct kr_evaluation *evaluation);
+/* After an evaluation with that projected gradient, where a rule says `stop`: the next tolerance. True: the
+ * solves were too loose for that stop, and the run goes on with tight ones. */
+bool kr_run_carried_goes_on(struct run *run, double norm, enum kr_tune_stop stop);
+/* What a step event carries. */
+const double *kr_run_carried_checkpoint(const struct run *run);
+/* Was this evaluation one that is repeated? Then nothing is said of it. */
+bool kr_run_carried_repeats(struct run *run);
 
 /* ---- constraints (constrained.c); without any these do what is left of it ---- */
 

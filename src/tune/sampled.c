@@ -43,6 +43,8 @@ struct kr_gp kr_run_gp(const struct run *run)
     if (run->sample)
         gp.draw = (uint64_t)run->checkpoint[SAMPLED];
     gp.sample = run->sample;
+    /* what takes a sample is a function of the place alone */
+    gp.carried = run->sample && run->checkpoint[SAMPLED] > run->checkpoint[EVALUATIONS] ? NULL : run->carried;
     return gp;
 }
 
@@ -67,7 +69,8 @@ kr_status kr_run_sample_open(struct run *run)
         warn(run);
     if (run->checkpoint[SAMPLED] == 0)
         return KR_OK;
-    const struct kr_gp gp = kr_run_gp(run);
+    struct kr_gp gp = kr_run_gp(run);
+    gp.carried = NULL;
     kr_run_theta(run, run->sample_z, run->theta);
     return kr_objective_eval(run->ctx, &gp, run->theta, false, &evaluation, NULL);
 }

@@ -31,6 +31,8 @@ void kr_run_warn(const struct run *run, const char *code, const char *parameter,
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
+    if (run->repeats > 0) /* it has been said */
+        return;
     const struct kr_warning warning = {code, detail, parameter};
     run->sink(run->self, &(struct kr_tune_event){.warning = &warning});
 }
@@ -142,6 +144,7 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
     struct kr_ctx *ctx = run->ctx;
     kr_run_theta(run, run->z, run->theta);
     kr_run_sample_place(run);
+    kr_run_carried_place(run);
     const struct kr_gp gp = kr_run_gp(run);
     kr_status status = kr_objective_constrained(ctx, &gp, run->constraints, run->theta, false, evaluation,
                                                 run->gradient, run->c, run->rows);
@@ -159,6 +162,7 @@ static kr_status evaluate(struct run *run, struct kr_evaluation *evaluation, dou
         *objective = INFINITY;
         return KR_OK;
     }
+    kr_run_carried_correct(run, evaluation);
     const double scale = run->by_logarithm ? 1 / evaluation->loss : 1;
     *objective = (run->by_logarithm ? log(evaluation->loss) : evaluation->loss) + run->penalty;
     for (size_t i = 0; i < run->n; i++) {
@@ -251,9 +255,10 @@ static void emit_step(struct run *run, const struct kr_evaluation *evaluation, d
     };
     const struct kr_progress progress = {done, step.iteration, step.loss, step.best_loss,
                                          norm, violation,      seconds,   left};
-    run->sink(run->self,
-              &(struct kr_tune_event){
-                  .step = &step, .progress = &progress, .ncheckpoint = run->size, .checkpoint = c});
+    run->sink(run->self, &(struct kr_tune_event){.step = &step,
+                                                 .progress = &progress,
+                                                 .ncheckpoint = run->size,
+                                                 .checkpoint = kr_run_carried_checkpoint(run)});
 }
 
 /* The rule that ends the restart after this evaluation, if any; most telling first. `there`: this point may
@@ -269,7 +274,7 @@ static enum kr_tune_stop rule(const struct run *run, bool there, double norm, bo
         return KR_TUNE_STOP_EVALUATIONS;
     if (c[SINCE_BETTER] >= (double)run->rules->patience)
         return KR_TUNE_STOP_PATIENCE;
-    if (c[SECONDS] >= c[SECONDS_LIMIT])
+    if (c[SECONDS] >= c[SECONDS_LIMIT] && run->repeats == 0)
         return KR_TUNE_STOP_SECONDS;
     return KR_TUNE_STOP_NONE;
 }
@@ -294,8 +299,10 @@ static kr_status step(struct run *run)
                        (isfinite(objective) && !feasible);
     run->checkpoint[SECONDS] = kr_seconds() - run->began;
     /* Of a constrained run another point, feasible by the tolerance, may have a loss a little lower. */
-    run->checkpoint[STOP] = rule(run, run->m ? feasible : best, norm, going);
-    emit_step(run, &evaluation, norm);
+    const enum kr_tune_stop stop = rule(run, run->m ? feasible : best, norm, going);
+    run->checkpoint[STOP] = kr_run_carried_goes_on(run, norm, stop) ? KR_TUNE_STOP_NONE : stop;
+    if (!kr_run_carried_repeats(run))
+        emit_step(run, &evaluation, norm);
     return KR_OK;
 }
 
@@ -309,6 +316,22 @@ static kr_status score_start(struct run *run)
     run->checkpoint[BEST_VIOLATION] = kr_run_violation(run, run->best_c);
     run->checkpoint[STOP] = KR_TUNE_STOP_EVALUATIONS;
     return KR_OK;
+}
+
+static kr_status go(struct run *run, size_t ncheckpoint, const double *checkpoint)
+{
+    KR_TRY(kr_run_open(run, ncheckpoint, checkpoint));
+    if (run->n == 0 || run->rules->max_evaluations == 0)
+        KR_TRY(score_start(run));
+    for (;;) {
+        if (!kr_run_sample_round(run) && run->checkpoint[STOP] != KR_TUNE_STOP_NONE) {
+            kr_run_conclude(run);
+            if (run->n == 0 || !kr_run_goes_on(run))
+                return KR_OK;
+            kr_run_restart(run, (size_t)run->checkpoint[RESTART] + 1);
+        }
+        KR_TRY(step(run));
+    }
 }
 
 kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t ncheckpoint,
@@ -334,17 +357,9 @@ kr_status kr_tune(struct kr_ctx *ctx, const struct kr_tune_spec *spec, size_t nc
         run.projection = *spec->projection;
     if (spec->restarts)
         run.restarts = *spec->restarts;
-    KR_TRY(kr_run_open(&run, ncheckpoint, checkpoint));
-    if (run.n == 0 || run.rules->max_evaluations == 0)
-        KR_TRY(score_start(&run));
-    for (;;) {
-        if (!kr_run_sample_round(&run) && run.checkpoint[STOP] != KR_TUNE_STOP_NONE) {
-            kr_run_conclude(&run);
-            if (run.n == 0 || !kr_run_goes_on(&run))
-                break;
-            kr_run_restart(&run, (size_t)run.checkpoint[RESTART] + 1);
-        }
-        KR_TRY(step(&run));
-    }
+    const kr_status status = go(&run, ncheckpoint, checkpoint);
+    kr_carried_close(run.carried);
+    run.carried = NULL;
+    KR_TRY(status);
     return kr_run_finish(&run, out, theta);
 }

@@ -87,7 +87,9 @@ static void resume_everywhere(const char *request, const struct kr_dataset *data
 {
     struct run_seen *whole = tuned(request, data);
     ck_assert_uint_ge(whole->nsteps, 4);
-    for (size_t at = 0; at < whole->nsteps; at++)
+    /* where evaluations are repeated, some of the steps before, at and after a cold point */
+    const size_t apart = strstr(request, "\"cg\"") ? 3 : 1;
+    for (size_t at = 0; at < whole->nsteps; at += apart)
         resume(request, data, whole, at);
     forget(whole);
 }
@@ -125,6 +127,10 @@ static const char *const requests[] = {
     WITH_TEST("nlpd", "{\"type\": \"gradient_descent\", \"momentum\": 0.5, " SOME "}", "cholesky"),
     SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 24}", "cholesky"),
     SAMPLED("{\"type\": \"lbfgs\", \"max_evaluations\": 32}", "cholesky"),
+    SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 13}", "cg"),
+    WITH_TEST("mse", "{\"type\": \"lbfgs\", \"max_evaluations\": 15}", "cg"),
+    WITH_TEST("nlpd", "{\"type\": \"adam\", \"max_evaluations\": 12}", "cg"),
+    WITH_TEST("mse", "{\"type\": \"lbfgs\", \"max_evaluations\": 24}, \"restarts\": {\"count\": 2}", "cg"),
 };
 enum { REQUESTS = sizeof requests / sizeof requests[0] };
 
@@ -132,7 +138,9 @@ START_TEST(a_resumed_run_takes_the_same_steps)
 {
     struct kr_ctx arena;
     kr_ctx_init(&arena, 0);
-    struct kr_dataset data = small_data(&arena, 60, _i % 2 == 1, 3);
+    /* with solvers that iterate, enough of them for a preconditioner, which is kept */
+    const size_t rows = strstr(requests[_i], "\"cg\"") ? 130 : 60;
+    struct kr_dataset data = small_data(&arena, rows, _i % 2 == 1, 3);
     resume_everywhere(requests[_i], &data);
     kr_ctx_fini(&arena);
 }

@@ -21,7 +21,8 @@ struct kr_recipe_type {
     const char *validation; /* NULL: none (evidence) */
     bool one_by_one;        /* leave_one_out instead where no inputs are repeated */
     size_t most_held_out;   /* rows that a fraction holds out at most; 0: the validation has no fraction */
-    size_t starts;          /* restarts */
+    size_t starts;          /* restarts; where there are fewer than 20 rows a feature, */
+    size_t starts_of_few;   /* this many, where it is not 0 */
     struct kr_recipe_prior lengthscale, noise;
     size_t calibrate_from; /* rows from which variances are calibrated; 0: never */
 };

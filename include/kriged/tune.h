@@ -129,7 +129,8 @@ KR_DECLARE(kr_tune_result, KR_TUNE_RESULT_FIELDS);
 #define KR_RESTARTS_FIELDS(F, S)                                                                             \
     F(S, INT, count, _, "1", 1, 1000, 0,                                                                     \
       "starts: the first at the values of the request, the second with lengthscales times sqrt(features), "  \
-      "further ones drawn log-uniformly within the bounds; the lowest objective wins")                       \
+      "the third with these twice as long and a tenth of the noise, further ones (and the third with fixed " \
+      "noise) drawn log-uniformly within the bounds; the lowest objective wins")                             \
     F(S, SEED, seed, _, "0", 0, 9007199254740991, 0, "seed of the draws")
 KR_DECLARE(kr_restarts, KR_RESTARTS_FIELDS);
 

@@ -92,6 +92,7 @@ START_TEST(they_fill_in_what_is_measured_best)
     ck_assert_str_eq(json_string_value(at(at(evidence, "objective"), "loss")), "evidence");
     ck_assert_ptr_null(json_object_get(at(evidence, "objective"), "validation"));
     ck_assert_str_eq(json_string_value(at(at(evidence, "objective"), "calibrate")), "none");
+    ck_assert_int_eq((int)number(at(evidence, "restarts"), "count"), 3);
     evidence = checked(&many, ", 'recipe': 'evidence'" MODEL);
     ck_assert_str_eq(json_string_value(at(at(evidence, "objective"), "calibrate")), "leave_one_out");
     ck_assert_int_eq((int)number(at(evidence, "restarts"), "count"), 2);

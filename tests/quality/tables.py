@@ -42,7 +42,7 @@ def head(*cells):
 
 def long(results, names):
     """Every measure of every method of every setting."""
-    out = head("set", "method", "RMSE", "NLPD", "CRPS", "95 % coverage", "seconds", "NLPD - peer", "CRPS - peer")
+    out = head("set", "method", "splits", "RMSE", "NLPD", "CRPS", "95 % coverage", "seconds", "NLPD - peer", "CRPS - peer")
     for name in (one for one in names if one in results):
         found = results[name]
         first = next(iter(next(iter(found.values())).values()))
@@ -50,18 +50,20 @@ def long(results, names):
         peer = found.get(PEER, {})
         for method in (one for one in METHODS if one in found):
             fits = found[method]
-            out.append(line(title, method, *(f"{mean(fits, m):.4g}" for m in MEASURES), f"{100 * mean(fits, 'coverage'):.1f} %",
+            out.append(line(title, method, str(len(fits)), *(f"{mean(fits, m):.4g}" for m in MEASURES), f"{100 * mean(fits, 'coverage'):.1f} %",
                             f"{mean(fits, 'seconds'):.1f}", against(fits, peer, "nlpd"), against(fits, peer, "crps", True)))
             title = ""
     return "\n".join(out)
 
 
 def short(results, names):
-    """NLPD / CRPS by setting and method."""
-    out = head("set", "n", *METHODS)
+    """NLPD / CRPS by setting and method, over the splits that all methods of a setting have."""
+    out = head("set", "n", "splits", *METHODS)
     for name in (one for one in names if one in results):
         found = results[name]
         first = next(iter(next(iter(found.values())).values()))
-        out.append(line(name, str(first["rows"]), *(
-            f"{mean(found[m], 'nlpd'):.3f} / {mean(found[m], 'crps'):.3g}" if m in found else "" for m in METHODS)))
+        common = set.intersection(*(set(fits) for fits in found.values()))
+        same = {method: {split: fits[split] for split in common} for method, fits in found.items()}
+        out.append(line(name, str(first["rows"]), str(len(common)), *(
+            f"{mean(same[m], 'nlpd'):.3f} / {mean(same[m], 'crps'):.3g}" if common and m in same else "" for m in METHODS)))
     return "\n".join(out)

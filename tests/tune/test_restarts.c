@@ -76,6 +76,32 @@ START_TEST(they_start_where_they_should)
 }
 END_TEST
 
+/* With noise that is free: the lengthscales of the second start twice as long, a tenth of the noise, within
+ * its bounds. */
+START_TEST(the_third_start_is_wide_with_little_noise)
+{
+    struct kr_dataset data = some_data();
+    static const char *const noises[] = {"0.2", "{\"value\": 0.2, \"bounds\": [0.05, 1]}"};
+    for (int bounded = 0; bounded < 2; bounded++) {
+        char request[512];
+        snprintf(request, sizeof request,
+                 RESTARTED("{\"kernel\": {\"type\": \"rbf\", \"ard\": true}, \"noise\": {\"variance\": %s}}",
+                           "nlpd", SHORT, "{\"count\": 3}"),
+                 noises[bounded]);
+        struct run_seen *run = tuned(request, &data);
+        const double *two = first_of(run, 2)->parameters, *three = first_of(run, 3)->parameters;
+        const size_t noise = place_of(run, "noise.variance"), variance = place_of(run, "kernel.variance");
+        for (size_t p = 0; p < run->gp.parameters.count; p++)
+            CLOSE(three[p],
+                  p == noise      ? (bounded ? 0.05 : 0.02)
+                  : p == variance ? 1
+                                  : 2 * two[p],
+                  1, 1e-14, "third start, %zu", p);
+        forget(run);
+    }
+}
+END_TEST
+
 START_TEST(draws_are_uniform_in_the_logarithm)
 {
     struct kr_dataset data = some_data();
@@ -85,7 +111,7 @@ START_TEST(draws_are_uniform_in_the_logarithm)
                         "mse", "{\"type\": \"adam\", \"max_evaluations\": 400}", "{\"count\": 400}"),
               &data);
     size_t low = 0, quarter = 0, drawn = 0;
-    for (size_t r = 3; r <= 400; r++) {
+    for (size_t r = 4; r <= 400; r++) {
         const double value = first_of(run, r)->parameters[1];
         ck_assert(value >= 0.1 && value <= 10);
         low += value < 1;
@@ -334,6 +360,7 @@ Suite *suite(void)
     Suite *made = suite_create("restarts");
     TCase *tcase = tcase_create("restarts");
     tcase_add_test(tcase, they_start_where_they_should);
+    tcase_add_test(tcase, the_third_start_is_wide_with_little_noise);
     tcase_add_test(tcase, draws_are_uniform_in_the_logarithm);
     tcase_add_test(tcase, none_at_all_are_refused);
     tcase_add_test(tcase, a_second_start_that_changes_nothing_is_drawn);

@@ -46,19 +46,20 @@ struct product {
     size_t part; /* bytes of a block's results */
     const void *V;
     double *Y;
-    char *memory; /* of threads */
-    size_t per_thread;
+    char *memory;             /* of threads */
+    size_t per_thread, strip; /* bytes */
 };
 
 /* Where a thread's parts lie: results of columns and rows, and the evaluated strip. */
 struct parts {
     char *y, *w, *tile;
+    double *sums; /* of a block of columns, [k][block * KR_PANEL], in place of w */
 };
 
 static struct parts parts_of(const struct product *p)
 {
     char *base = p->memory + (size_t)kr_thread() * p->per_thread;
-    return (struct parts){base, base + p->part, base + 2 * p->part};
+    return (struct parts){base, base + p->part, base + p->per_thread - p->strip, (double *)(base + p->part)};
 }
 
 static size_t at_most(size_t a, size_t b)
@@ -139,22 +140,27 @@ static void pair(void *self, size_t i, size_t j)
     }
 }
 
-/* Block j of X, as columns, by all of Z. */
+/* Block j of X, as columns, by all of Z; summed up next to the processor before it goes to Y. */
 static void column(const struct product *p, size_t j)
 {
-    const size_t cols = at_most(p->block, kr_panels(p->n) - j * p->block);
+    const size_t first = j * p->block * KR_PANEL, width = p->block * KR_PANEL,
+                 m = at_most(width, p->n - first), cols = kr_panels(m),
+                 together = p->k > KR_FUSED_COLUMNS ? 2 * ROWS_TOGETHER : ROWS_TOGETHER;
     const struct parts parts = parts_of(p);
+    memset(parts.sums, 0, width * p->k * sizeof *parts.sums);
     for (size_t t = 0; t < p->terms; t++) {
         const struct term *term = &p->term[t];
         const size_t rows = term->leaf->x.panels;
-        const size_t together = p->k > KR_FUSED_COLUMNS ? 2 * ROWS_TOGETHER : ROWS_TOGETHER;
         for (size_t i = 0; i < rows && !kr_due(p->ctx); i += together) {
             memset(parts.y, 0, p->part);
             for (size_t r = i; r < at_most(rows, i + together); r++)
                 rectangle(p, term, r, j * p->block, cols, parts.y, NULL, parts.tile);
-            add(p, term, parts.y, j, cols);
+            kr_fused_add(parts.y, p->single, cols, p->k, term->factor, 0, width, parts.sums);
         }
     }
+    for (size_t c = 0; c < p->k; c++)
+        for (size_t e = 0; e < m; e++)
+            p->Y[c * p->n + first + e] += parts.sums[c * width + e];
 }
 
 static kr_status columns(struct product *p)
@@ -242,10 +248,12 @@ static kr_status multiply(struct product *p, enum form form, size_t inputs, size
     /* few blocks would leave threads idle */
     p->block = form == ROWS_OF_X ? 1 : small ? most : panels < 16 ? 1 : at_most(panels / 8, most);
     p->part = p->block * k * KR_PANEL * p->size;
-    p->per_thread = 2 * p->part;
+    p->strip = 0;
     for (size_t t = 0; t < p->terms; t++)
         if (p->term[t].leaves > 1)
-            p->per_thread = 2 * p->part + RUN * KR_PANEL * KR_PANEL * p->size;
+            p->strip = RUN * KR_PANEL * KR_PANEL * p->size;
+    p->per_thread =
+        p->part + (form == COLUMNS_OF_X ? p->block * k * KR_PANEL * sizeof(double) : p->part) + p->strip;
     KR_ALLOC(p->ctx, p->memory, (size_t)p->ctx->threads * p->per_thread);
     KR_TRY(kr_fused_vectors(p->ctx, inputs, k, p->single, V, &packed));
     p->V = packed;

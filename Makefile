@@ -4,6 +4,7 @@
 #   src/kriged.c               build/kriged
 #   tests/<layer>/test_*.c     build/tests/<layer>/test_*, one program each, linked with tests/main.c
 #   tests/bench/*.c            build/bench/*
+#   tests/counts/hot_paths.c   build/counts/hot_paths, whose instructions are counted
 #   clients/c/*.c              build/examples/*
 #
 # Variables: BUILD (build), CC, SANITIZE=1 (address and undefined behaviour), DEBUG=1 (operators are checked when a solver is
@@ -111,6 +112,11 @@ $(benches): $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(library)
 	@echo "ld   $@"
 	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
 
+$(BUILD)/counts/hot_paths: $(BUILD)/tests/counts/hot_paths.o $(library)
+	@mkdir -p $(@D)
+	@echo "ld   $@"
+	@$(CC) $(LDFLAGS) $^ $(test_libs) $(libraries) -o $@
+
 # As a user of the library builds: its headers, the archive, and of the other libraries only the BLAS.
 $(examples): $(BUILD)/examples/%: clients/c/%.c $(library)
 	@mkdir -p $(@D)
@@ -121,7 +127,7 @@ examples: $(examples)
 
 .PRECIOUS: $(BUILD)/tests/%.o $(BUILD)/src/%.o
 -include $(objects:.o=.d) $(tests:=.d) $(BUILD)/src/kriged.d $(BUILD)/tests/main.d \
-	$(bench_sources:tests/%.c=$(BUILD)/tests/%.d) $(examples:=.d)
+	$(bench_sources:tests/%.c=$(BUILD)/tests/%.d) $(examples:=.d) $(BUILD)/tests/counts/hot_paths.d
 
 # ---- checks --------------------------------------------------------------------------------------------------------------
 
@@ -175,6 +181,11 @@ bench: $(benches) $(binary)
 bench-quality: $(BUILD)/kriged
 	@$(or $(PYTHON),python3) tests/quality/quality.py --binary $(BUILD)/kriged --results $(BUILD)/quality/results.json $(QUALITY)
 
+# Instructions of the hot paths against those that are committed: a count, not a time. UPDATE=1 writes them anew.
+counts: $(BUILD)/counts/hot_paths
+	@deploy/install-deps.sh counts
+	@UPDATE=$(UPDATE) tests/counts/run.sh $<
+
 demo: $(BUILD)/kriged
 	@deploy/demo.sh $(BUILD)/kriged
 
@@ -186,7 +197,7 @@ demo-constraints: $(BUILD)/kriged
 nightly:
 	@$(MAKE) debug
 	@export KRIGED_NIGHTLY=1 CK_TIMEOUT_MULTIPLIER=10 TEST_TIMEOUT=3600; \
-	for target in all lint test asan demo bench; do $(MAKE) $$target; done
+	for target in all lint counts test asan demo bench; do $(MAKE) $$target; done
 
 clean:
 	@rm -rf build
@@ -198,6 +209,7 @@ help:
 	@echo "make debug    the tests of operators, solvers and optimisers, every operator checked as it is used"
 	@echo "make lint     formatting, layers, budgets and text"
 	@echo "make bench    the benchmarks"
+	@echo "make counts   the instructions of the hot paths are what they were, to some per cent"
 	@echo "make bench-quality  scores on real data beside scikit-learn, some hours: QUALITY=\"--splits 1 --sets autompg concrete\""
 	@echo "make examples the programs of clients/c, which show the library at work"
 	@echo "make demo     a daemon tunes a model of the strength of concrete, over HTTP, in under a minute"

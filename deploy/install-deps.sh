@@ -2,6 +2,7 @@
 # Sees that what kriged builds with is there, and installs what is missing (Debian; as root).
 #   install-deps.sh         libraries, pkg-config, curl and jq
 #   install-deps.sh lint    what `make lint` runs too
+#   install-deps.sh counts  what `make counts` runs too
 # Quick and silent when nothing is missing. Without root it prints the line to run and exits 1.
 set -euo pipefail
 
@@ -28,9 +29,10 @@ lint)
     command_of clang-format-14 clang-format-14
     command_of shellcheck shellcheck
     ;;
+counts) command_of valgrind valgrind ;;
 "") ;;
 *)
-    echo "usage: $0 [lint]" >&2
+    echo "usage: $0 [lint | counts]" >&2
     exit 2
     ;;
 esac

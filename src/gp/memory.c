@@ -78,8 +78,10 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     const size_t blocks = folds ? m * largest_fold(gp) : 0;
+    /* of fused products: packed points, of either side of a tree of kernels, and packed vectors */
+    const size_t packed = n * (4 * (gp->train.x.d + 1) + (together < 256 ? together : 256));
     const size_t sample = sampled ? sample_doubles(gp) + columns * (2 * n + gp->train.x.d) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + blocks +
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + packed + blocks +
                 heads * (3 * n * q + 2 * m * q + 16) + tiles + lanes) +
            solver->bytes(n, together) + preconditioner;
 }

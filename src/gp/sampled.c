@@ -191,10 +191,11 @@ static void add_solve(struct kr_solve_report *sum, const struct kr_solve_report 
     sum->residual = fmax(sum->residual, solve->residual);
 }
 
-/* Do r'P^-1 r bound r'A^-1 r? */
+/* Does r'P^-1 r bound r'A^-1 r? Of low rank P <= A; one that a run has carried over from an A nearby says
+ * nearly as much. */
 static bool bounds(const struct kr_preconditioner *P)
 {
-    return P->type && P->type->rank >= 0 && P->rank > 0; /* of low rank: P <= A */
+    return P->type && P->type->rank >= 0 && P->rank > 0;
 }
 
 /* gap[i] = the bound of r'A^-1 r of every drawn column. */

@@ -57,8 +57,8 @@ START_TEST(steps)
         ck_assert_double_eq(number_at(data, "/best_loss"), best);
         ck_assert_double_gt(number_at(at(data, "/parameters"), "/noise.variance"), 0);
         MEMBERS(at(data, "/parameters"), "kernel.variance", "kernel.lengthscale", "noise.variance");
-        MEMBERS(at(data, "/solver"), "type", "reason", "rank", "stop", "iterations", "residual", "products",
-                "seconds");
+        MEMBERS(at(data, "/solver"), "type", "reason", "rank", "stop", "iterations", "rtol", "residual",
+                "products", "single_products", "precision", "seconds");
     }
     ck_assert_int_eq(evaluations, (int)number_at(job, "/result/evaluations"));
     ck_assert_double_eq(best, number_at(job, "/result/best_loss"));

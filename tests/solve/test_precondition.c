@@ -259,8 +259,8 @@ START_TEST(memory_is_announced)
             struct kr_variant variant = variant_of(ctx, &shapes[p], rank);
             struct kr_preconditioner P;
             struct kr_mark mark = kr_mark(ctx);
-            /* beside the operator's own tiles */
-            const size_t used = ctx->used, allowed = kr_preconditioner_bytes(&variant, N, 0) +
+            /* beside the operator's own tiles and packed vectors */
+            const size_t used = ctx->used, allowed = kr_preconditioner_bytes(&variant, N, 0) + 256 * N * 8 +
                                                      (size_t)ctx->threads * 5 * KR_TILE * KR_TILE * 8;
             ctx->peak = used;
             OK(kr_preconditioner_open(ctx, &variant, &s.op, &P));

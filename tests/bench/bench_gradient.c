@@ -139,8 +139,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *loss, *solver;
         size_t most; /* rows: above, it takes minutes */
-    } cases[] = {{"mse", "cholesky", 20000},  {"mse", "cg", 100000}, {"mse", "lsmr", 2000},
-                 {"nlpd", "cholesky", 20000}, {"nlpd", "cg", 10000}, {"nlpd", "lsmr", 1000}};
+    } cases[] = {{"mse", "cholesky", 20000},  {"mse", "cg", 100000}, {"mse", "lsmr", 0},
+                 {"nlpd", "cholesky", 20000}, {"nlpd", "cg", 10000}, {"nlpd", "lsmr", 0}};
     const size_t count = argc > 1 ? (size_t)argc - 1 : sizeof sizes / sizeof sizes[0];
     printf("%6s %5s %9s %10s %9s %10s %12s %12s\n", "n", "loss", "solver", "seconds", "x dpotrf", "peak MiB",
            "iterations", "residual");

@@ -33,7 +33,8 @@ extern const char *const kr_precision_names[];
 
 #define KR_SOLVER_FIELDS(F, S)                                                                               \
     F(S, ROW, type, kr_solver, "auto", 0, 0, 0,                                                              \
-      "method; auto: cholesky where the matrix fits and is small enough, else cg")                           \
+      "method; auto: cholesky where the matrix fits and is small enough, else cg (and for means alone of "   \
+      "2000 rows or more)")                                                                                  \
     F(S, REAL, rtol, _, "1e-8", 1e-15, 1, KR_OPEN_MAX, "largest |b - A x|/|b| of any column, measured")      \
     F(S, VARIANT, preconditioner, kr_preconditioner, "auto", 0, 0, 0,                                        \
       "preconditioner of the iterative methods")                                                             \

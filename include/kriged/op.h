@@ -92,6 +92,10 @@ kr_status kr_op_check(struct kr_ctx *ctx, const struct kr_op *op, size_t probes,
  */
 kr_status kr_op_kernel(struct kr_ctx *ctx, const struct kr_kernel *kernel, const double *theta,
                        const struct kr_points *X, const struct kr_points *Z, struct kr_op *out) KR_MUST_CHECK;
+/* Bytes that a product or pull of K(X, Z), n x m, with blocks of k columns takes beside its arguments, at
+ * most.
+ */
+size_t kr_op_kernel_bytes(const struct kr_kernel *kernel, size_t n, size_t m, size_t k, size_t threads);
 /* grad += d/dtheta sum_ij W_ij K_ij with all weights given, row-major rows x cols: for weights that are not
  * of low rank. */
 kr_status kr_op_kernel_pull_weights(struct kr_ctx *ctx, const struct kr_op *op, const double *W,

@@ -73,17 +73,15 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     /* of the first solve, and of the second one where every head sees the mean only */
     const size_t most = columns > heads * q ? columns : heads * q;
     const size_t together = most < solver->columns ? most : solver->columns;
-    const size_t tiles = 16 * (KR_TILE * KR_TILE + kr_kernel_scratch(gp->kernel));
+    const size_t products = kr_op_kernel_bytes(gp->kernel, n, m, together > n ? n : together, 16);
     const size_t lanes = (n / KR_TILE + 1) * gp->parameters.count;
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     const size_t blocks = folds ? m * largest_fold(gp) : 0;
-    /* of fused products: packed points, of either side of a tree of kernels, and packed vectors */
-    const size_t packed = n * (4 * (gp->train.x.d + 1) + (together < 256 ? together : 256));
     const size_t sample = sampled ? sample_doubles(gp) + columns * (2 * n + gp->train.x.d) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + packed + blocks +
-                heads * (3 * n * q + 2 * m * q + 16) + tiles + lanes) +
-           solver->bytes(n, together) + preconditioner;
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + blocks +
+                heads * (3 * n * q + 2 * m * q + 16) + lanes) +
+           products + solver->bytes(n, together) + preconditioner;
 }
 
 kr_status kr_objective_fits(struct kr_ctx *ctx, const struct kr_gp *gp, bool variance, size_t constraints)

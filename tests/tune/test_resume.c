@@ -127,6 +127,8 @@ static const char *const requests[] = {
     WITH_TEST("nlpd", "{\"type\": \"gradient_descent\", \"momentum\": 0.5, " SOME "}", "cholesky"),
     SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 24}", "cholesky"),
     SAMPLED("{\"type\": \"lbfgs\", \"max_evaluations\": 32}", "cholesky"),
+    SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 23}", "cg"),
+    SAMPLED("{\"type\": \"lbfgs\", \"max_evaluations\": 30}", "cg"),
     SAMPLED("{\"type\": \"adam\", \"max_evaluations\": 13}", "cg"),
     WITH_TEST("mse", "{\"type\": \"lbfgs\", \"max_evaluations\": 15}", "cg"),
     WITH_TEST("nlpd", "{\"type\": \"adam\", \"max_evaluations\": 12}", "cg"),

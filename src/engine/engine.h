@@ -22,9 +22,9 @@ size_t kr_engine_budget(int workers);
 /* `source` = NULL, or one whose data has no rows: the data is inline. *reply as kr_gradient_reply. */
 kr_status kr_engine_gradient(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
                              json_t **reply) KR_MUST_CHECK;
-/* Puts the parameters of an earlier model (a document, or {"parameters", "standardize", "target_transform"} of one) into the
- * request's warm_start. INVALID at /warm_start where they would be in other units, or values stand there
- * already. */
+/* Puts the parameters of an earlier model (a document, or {"parameters", "standardize", "target_transform"}
+ * of one) into the request's warm_start. INVALID at /warm_start where they would be in other units, or values
+ * stand there already. */
 kr_status kr_engine_warm_start(struct kr_ctx *ctx, json_t *request, const json_t *earlier) KR_MUST_CHECK;
 /* Everything that can be refused before a job is queued; *effective: the request with its defaults. */
 kr_status kr_engine_check(struct kr_ctx *ctx, json_t *request, const struct kr_source *source,
@@ -59,10 +59,10 @@ kr_status kr_engine_model_import(struct kr_ctx *ctx, const json_t *model, const 
  * One message of a worker (job.h has the protocol), a kr_engine_fn; `self` is a struct kr_kept or NULL:
  *
  *     "gradient", "check"   {"request", "dataset": {"name", "directory", "meta"}?, "validation_dataset"?}
- *                           check: also "warm_start"?: {"parameters", "standardize", "target_transform"} of an earlier job
- *     "tune"                {"request", "dataset", "validation_dataset"?, "model_directory", "checkpoint"?}
- *     "predict", "weights"  {"request"?, "model", "directory"}
- *     "import"              {"model", "directory"}
+ *                           check: also "warm_start"?: {"parameters", "standardize", "target_transform"} of
+ * an earlier job "tune"                {"request", "dataset", "validation_dataset"?, "model_directory",
+ * "checkpoint"?} "predict", "weights"  {"request"?, "model", "directory"} "import"              {"model",
+ * "directory"}
  */
 kr_status kr_engine_run(struct kr_ctx *ctx, const json_t *message, struct kr_emit *emit, void *self,
                         json_t **reply);

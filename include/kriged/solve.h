@@ -151,6 +151,8 @@ struct kr_solver_type {
     kr_status (*correct)(struct kr_ctx *, const struct kr_solver *, size_t k, const double *R,
                          const double *rtol, double *D, struct kr_solve_report *);
     double (*logdet)(const struct kr_solver *); /* log det A; NULL = it is not at hand */
+    /* out (n x n): A^-1, both triangles, 2 n^3/3 flops; where there is logdet. */
+    kr_status (*inverse)(struct kr_ctx *, const struct kr_solver *, double *out);
 };
 
 /* A method prepared for one operator (square, symmetric positive definite for cholesky and cg). */

@@ -66,8 +66,7 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const bool folds = gp->form == KR_FOLDS, exact = !loss->eval && solver->logdet,
                seen = variance || loss->needs_variance || kr_transforms(gp->transforms);
     const size_t n = gp->train.n, m = points_at_most(gp), q = gp->targets, heads = 1 + constraints,
-                 columns = exact           ? n + q - 1
-                           : sampled       ? 1 + gp->spec->objective.variance.points
+                 columns = sampled         ? 1 + gp->spec->objective.variance.points
                            : seen || folds ? q + m
                                            : q;
     /* of the first solve, and of the second one where every head sees the mean only */
@@ -78,8 +77,9 @@ size_t kr_objective_bytes(const struct kr_gp *gp, const struct kr_solver_type *s
     const size_t preconditioner =
         solver->preconditioned ? kr_preconditioner_bytes(&gp->spec->solver.preconditioner, n, budget) : 0;
     const size_t blocks = folds ? m * largest_fold(gp) : 0;
+    const size_t inverse = exact ? n * n : 0;
     const size_t sample = sampled ? sample_doubles(gp) + columns * (2 * n + gp->train.x.d) : 0;
-    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + blocks +
+    return 8 * (n * (3 * columns + 3 * together + 3) + 6 * m * q + sample + inverse + blocks +
                 heads * (3 * n * q + 2 * m * q + 16) + lanes) +
            products + solver->bytes(n, together) + preconditioner;
 }

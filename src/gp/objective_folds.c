@@ -99,6 +99,29 @@ static void predict_fold(struct work *w, const struct fold *f, size_t *clamped)
     }
 }
 
+/* [a, A^-1 E_F ..]: where the solver factorises and all rows are held out once, the columns of A^-1, at a
+ * third of the flops of their solves, and without residuals. */
+static kr_status solve_columns(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
+{
+    const struct kr_gp *gp = w->gp;
+    const size_t n = w->n, q = w->targets;
+    double *inverse = w->residual + q * n;
+    kr_centre(gp, w->theta, &gp->train, w->B);
+    if (!w->A.solver.type->inverse || w->m != n) {
+        for (size_t j = 0; j < w->m; j++)
+            w->B[(q + j) * n + gp->folds.at[j]] = 1;
+        return kr_objective_solve(ctx, w, out);
+    }
+    w->columns = q;
+    KR_TRY(kr_objective_solve(ctx, w, out));
+    w->columns = q + n;
+    KR_TRY(w->A.solver.type->inverse(ctx, &w->A.solver, inverse));
+    for (size_t j = 0; j < n; j++)
+        memcpy(w->solution + (q + j) * n, inverse + gp->folds.at[j] * n, n * sizeof *inverse);
+    memset(inverse, 0, n * n * sizeof *inverse);
+    return KR_OK;
+}
+
 static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluation *out)
 {
     const struct kr_gp *gp = w->gp;
@@ -107,10 +130,7 @@ static kr_status predict(struct kr_ctx *ctx, struct work *w, struct kr_evaluatio
         area += (gp->folds.first[f + 1] - gp->folds.first[f]) * (gp->folds.first[f + 1] - gp->folds.first[f]);
     KR_ALLOC(ctx, w->V, area);
     KR_TRY(kr_carried_covariance(ctx, w));
-    kr_centre(gp, w->theta, &gp->train, w->B);
-    for (size_t j = 0; j < w->m; j++)
-        w->B[(w->targets + j) * w->n + gp->folds.at[j]] = 1;
-    KR_TRY(kr_objective_solve(ctx, w, out));
+    KR_TRY(solve_columns(ctx, w, out));
     EACH_FOLD(w, f)
     {
         KR_TRY(invert(ctx, w, &f));

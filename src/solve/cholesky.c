@@ -131,6 +131,36 @@ static kr_status correct(struct kr_ctx *ctx, const struct kr_solver *solver, siz
     return kr_poll(ctx);
 }
 
+/*
+ * A^-1 below its diagonal, by columns: those of a group that begins at row p are zero above p until the
+ * backward solve gets there, which is not needed. Then mirrored.
+ */
+static kr_status inverse(struct kr_ctx *ctx, const struct kr_solver *solver, double *out)
+{
+    const size_t n = solver->A.rows, groups = (n + COLUMNS - 1) / COLUMNS;
+    const double *L = solver->state;
+    memset(out, 0, n * n * sizeof *out);
+#pragma omp parallel for schedule(dynamic) num_threads(ctx->threads)
+    for (size_t g = 0; g < groups; g++) {
+        const size_t p = g * COLUMNS;
+        const int rows = (int)(n - p), columns = (int)at_most(COLUMNS, n - p), ld = (int)n;
+        double *block = out + p + p * n;
+        if (kr_due(ctx))
+            continue;
+        for (int c = 0; c < columns; c++)
+            block[(size_t)c * (n + 1)] = 1;
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, rows, columns, 1,
+                    L + p + p * n, ld, block, ld);
+        cblas_dtrsm(CblasColMajor, CblasLeft, CblasLower, CblasTrans, CblasNonUnit, rows, columns, 1,
+                    L + p + p * n, ld, block, ld);
+    }
+#pragma omp parallel for schedule(dynamic, COLUMNS) num_threads(ctx->threads)
+    for (size_t j = 0; j < n; j++)
+        for (size_t i = 0; i < j; i++)
+            out[i + j * n] = out[j + i * n];
+    return kr_poll(ctx);
+}
+
 static double logdet(const struct kr_solver *solver)
 {
     const size_t n = solver->A.rows;
@@ -148,4 +178,5 @@ const struct kr_solver_type kr_solver_cholesky = {
     .open = open,
     .correct = correct,
     .logdet = logdet,
+    .inverse = inverse,
 };

@@ -30,10 +30,12 @@ static double *differences(struct kr_ctx *ctx, struct kr_gp_spec *spec, const st
     spec->solver.type = kr_registry_find(&kr_solver_registry, "cholesky");
     OK(kr_gp_init(ctx, spec, data, &gp));
     double *out = kr_alloc(ctx, gp.parameters.count, sizeof *out);
+    static size_t turn;
     for (size_t p = 0; p < gp.parameters.count; p++) {
         struct at at = {ctx, &gp, gp.start, p};
-        out[p] = derivative(loss_at, &at, gp.start[p]);
+        out[p] = (p + turn) % EVERY_SO_MANY ? NAN : derivative(loss_at, &at, gp.start[p]);
     }
+    turn++;
     return out;
 }
 
@@ -55,8 +57,9 @@ static void check_gradient(struct kr_ctx *ctx, const char *name, const struct kr
     if (strcmp(spec->model.kernel.type->name, "white") != 0)
         ck_assert_msg(scale > 1e-6, "%s: the gradient is zero", name);
     for (size_t p = 0; p < count; p++)
-        CLOSE(grad[p], wanted[p], fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name,
-              gp.parameters.items[p].name);
+        if (!isnan(wanted[p]))
+            CLOSE(grad[p], wanted[p], fmax(fabs(grad[p]), 1e-2 * scale), 1e-6, "%s, %s", name,
+                  gp.parameters.items[p].name);
 }
 
 /* One model by all solvers, in three variations: mean zero, mean constant, mean linear with known noise. */

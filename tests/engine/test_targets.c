@@ -206,8 +206,9 @@ START_TEST(what_is_of_one_target_asks_for_it)
     }
     REFUSED(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'target': 2}"), model, NULL, &reply),
             "/target");
-    REFUSED(kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'target': 'x'}"), model, NULL, &reply),
-            "/target");
+    REFUSED(
+        kr_engine_predict(ctx, NULL, json_of("{'x': [[2, 20, 200]], 'target': 'x'}"), model, NULL, &reply),
+        "/target");
 }
 END_TEST
 

@@ -1,38 +1,10 @@
 /* Nearest training rows: that they are the nearest, and what they say of a variance. */
-#include "../conform/objectives.h"
+#include "every_fifth.h"
 #include "gp/neighbours.h"
 
-static struct kr_ctx context, *ctx;
-static struct kernel_case *cases;
-static size_t ncases;
-static struct kr_dataset data;
-static struct kr_gp_spec spec;
-static struct kr_gp gp;
-
-static void setup(void)
-{
-    ctx = &context;
-    kr_ctx_init(ctx, 0);
-    cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
-    ncases = kernel_cases(ctx, cases);
-}
-
-static void teardown(void)
-{
-    kr_ctx_fini(ctx);
-}
-
-/* Every fifth of n rows is held out. */
 static void held_out_spec(const struct kr_variant *kernel, size_t n, bool noise)
 {
-    make_spec(ctx, kernel, "nlpd", "cholesky", "constant", &spec);
-    data = small_data(ctx, n, noise, 7);
-    struct kr_ints *rows = spec.objective.validation.options;
-    spec.test = NULL;
-    rows->items = kr_alloc(ctx, n, sizeof *rows->items);
-    rows->count = 0;
-    for (size_t i = 0; i < n; i += 5)
-        rows->items[rows->count++] = i;
+    hold_out_every_fifth(kernel, "nlpd", "cholesky", n, noise);
     OK(kr_gp_init(ctx, &spec, &data, &gp));
 }
 

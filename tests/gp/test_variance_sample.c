@@ -3,41 +3,14 @@
  * draws the value and the gradient are those of all points, and the standard error says how far off; brackets
  * hold.
  */
-#include "../conform/objectives.h"
+#include "every_fifth.h"
 #include "gp/variance_sample.h"
-
-static struct kr_ctx context, *ctx;
-static struct kernel_case *cases;
-static size_t ncases;
-static struct kr_dataset data;
-static struct kr_gp_spec spec;
-static struct kr_gp gp;
-
-static void setup(void)
-{
-    ctx = &context;
-    kr_ctx_init(ctx, 0);
-    cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
-    ncases = kernel_cases(ctx, cases);
-}
-
-static void teardown(void)
-{
-    kr_ctx_fini(ctx);
-}
 
 /* Every fifth of n rows is held out; variances of `points` of these are exact. */
 static void sampled_spec(const struct kr_variant *kernel, const char *loss, const char *solver, size_t n,
                          size_t points, size_t neighbours)
 {
-    make_spec(ctx, kernel, loss, solver, "constant", &spec);
-    data = small_data(ctx, n, true, 7);
-    struct kr_ints *rows = spec.objective.validation.options;
-    spec.test = NULL;
-    rows->items = kr_alloc(ctx, n, sizeof *rows->items);
-    rows->count = 0;
-    for (size_t i = 0; i < n; i += 5)
-        rows->items[rows->count++] = i;
+    hold_out_every_fifth(kernel, loss, solver, n, true);
     spec.objective.variance = (struct kr_variance_spec){
         .method = KR_VARIANCE_SAMPLED, .points = points, .neighbours = neighbours, .tolerance = 1e-15};
     OK(kr_gp_init(ctx, &spec, &data, &gp));

@@ -1,6 +1,7 @@
 /* Nearest training rows: that they are the nearest, and what they say of a variance. */
-#include "every_fifth.h"
 #include "gp/neighbours.h"
+
+#include "every_fifth.h"
 
 static void held_out_spec(const struct kr_variant *kernel, size_t n, bool noise)
 {

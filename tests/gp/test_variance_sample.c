@@ -3,8 +3,9 @@
  * draws the value and the gradient are those of all points, and the standard error says how far off; brackets
  * hold.
  */
-#include "every_fifth.h"
 #include "gp/variance_sample.h"
+
+#include "every_fifth.h"
 
 /* Every fifth of n rows is held out; variances of `points` of these are exact. */
 static void sampled_spec(const struct kr_variant *kernel, const char *loss, const char *solver, size_t n,

@@ -28,4 +28,19 @@ static inline Suite *suite_of(const char *name, const TTest *const *tests, int c
         return suite_of(name, tests, (int)(sizeof tests / sizeof tests[0]));                                 \
     }
 
+/* The same with setup() and teardown() of the file around each test, and so many seconds for it. */
+#define FIXTURE_SUITE(name, seconds, ...)                                                                    \
+    Suite *suite(void)                                                                                       \
+    {                                                                                                        \
+        const TTest *const tests[] = {__VA_ARGS__};                                                          \
+        Suite *made = suite_create(name);                                                                    \
+        TCase *tcase = tcase_create(name);                                                                   \
+        tcase_set_timeout(tcase, seconds);                                                                   \
+        tcase_add_checked_fixture(tcase, setup, teardown);                                                   \
+        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                            \
+            tcase_add_test(tcase, tests[i]);                                                                 \
+        suite_add_tcase(made, tcase);                                                                        \
+        return made;                                                                                         \
+    }
+
 #endif

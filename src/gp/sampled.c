@@ -168,25 +168,25 @@ kr_status kr_sampled_open(struct kr_ctx *ctx, struct work *w)
     return KR_OK;
 }
 
+static void add_effort(struct kr_solve_report *sum, const struct kr_solve_report *more)
+{
+    sum->iterations += more->iterations;
+    sum->products += more->products;
+    sum->single_products += more->single_products;
+    sum->seconds += more->seconds;
+}
+
 /* What several rounds of one solve did: the effort of all, the outcome of the last. */
 static void add_round(struct kr_solve_report *sum, const struct kr_solve_report *round)
 {
-    const size_t iterations = sum->iterations + round->iterations, products = sum->products + round->products,
-                 single = sum->single_products + round->single_products;
-    const double seconds = sum->seconds + round->seconds;
-    *sum = *round;
-    sum->iterations = iterations;
-    sum->products = products;
-    sum->single_products = single;
-    sum->seconds = seconds;
+    struct kr_solve_report both = *round;
+    add_effort(&both, sum);
+    *sum = both;
 }
 
 static void add_solve(struct kr_solve_report *sum, const struct kr_solve_report *solve)
 {
-    sum->iterations += solve->iterations;
-    sum->products += solve->products;
-    sum->single_products += solve->single_products;
-    sum->seconds += solve->seconds;
+    add_effort(sum, solve);
     sum->stop = solve->stop > sum->stop ? solve->stop : sum->stop;
     sum->residual = fmax(sum->residual, solve->residual);
 }

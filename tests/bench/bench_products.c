@@ -17,6 +17,8 @@
  * A table, and the same numbers as JSON lines on the standard error's side with json=1. One thread is timed
  * by its own clock, which other processes do not disturb much; threads=2 by the wall.
  */
+#include "support.h"
+
 #include "kernel/fused.h"
 #include "kriged/op.h"
 
@@ -52,24 +54,6 @@ static double now(void)
     struct timespec t;
     clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void die(const struct kr_ctx *ctx)
-{
-    fprintf(stderr, "%s\n", ctx->error.detail);
-    exit(1);
-}
-
-static double *normals(struct kr_ctx *ctx, size_t count, uint64_t stream)
-{
-    struct kr_rng rng;
-    double *values = kr_alloc(ctx, count, sizeof *values);
-    if (!values)
-        die(ctx);
-    kr_rng_init(&rng, 1, stream);
-    for (size_t i = 0; i < count; i++)
-        values[i] = kr_rng_normal(&rng);
-    return values;
 }
 
 /* GFLOP/s of square matrix products of one thread, times the threads. */

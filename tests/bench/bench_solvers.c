@@ -10,6 +10,8 @@
  * iterations are then the sum. X is normal in d features, lengthscale sqrt(d); the first right-hand side is a
  * smooth function plus noise, the others are columns of K for more normal points.
  */
+#include "support.h"
+
 #include "kriged/solve.h"
 
 #include <math.h>
@@ -57,24 +59,6 @@ enum {
     THREADS,
     AXES
 };
-
-static void die(const struct kr_ctx *ctx)
-{
-    fprintf(stderr, "%s\n", ctx->error.detail);
-    exit(1);
-}
-
-static double *normals(struct kr_ctx *ctx, size_t count, uint64_t stream)
-{
-    struct kr_rng rng;
-    double *values = kr_alloc(ctx, count, sizeof *values);
-    if (!values)
-        die(ctx);
-    kr_rng_init(&rng, 1, stream);
-    for (size_t i = 0; i < count; i++)
-        values[i] = kr_rng_normal(&rng);
-    return values;
-}
 
 static double reference(size_t n)
 {

@@ -145,18 +145,4 @@ static inline double loss_of(const struct kr_gp *gp)
     return evaluation.loss;
 }
 
-#define APPROXIMATION_SUITE(name, ...)                                                                       \
-    Suite *suite(void)                                                                                       \
-    {                                                                                                        \
-        const TTest *const tests[] = {__VA_ARGS__};                                                          \
-        Suite *made = suite_create(name);                                                                    \
-        TCase *tcase = tcase_create(name);                                                                   \
-        tcase_set_timeout(tcase, 60);                                                                        \
-        tcase_add_checked_fixture(tcase, setup, teardown);                                                   \
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                            \
-            tcase_add_test(tcase, tests[i]);                                                                 \
-        suite_add_tcase(made, tcase);                                                                        \
-        return made;                                                                                         \
-    }
-
 #endif

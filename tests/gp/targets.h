@@ -94,18 +94,4 @@ static inline void teardown(void)
 }
 static const char *const forms[] = {"rows", "fraction", "forward", "kfold", "leave_one_out"};
 
-#define TARGETS_SUITE(name, ...)                                                                             \
-    Suite *suite(void)                                                                                       \
-    {                                                                                                        \
-        const TTest *const tests[] = {__VA_ARGS__};                                                          \
-        Suite *made = suite_create(name);                                                                    \
-        TCase *tcase = tcase_create(name);                                                                   \
-        tcase_set_timeout(tcase, 60);                                                                        \
-        tcase_add_checked_fixture(tcase, setup, teardown);                                                   \
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                            \
-            tcase_add_test(tcase, tests[i]);                                                                 \
-        suite_add_tcase(made, tcase);                                                                        \
-        return made;                                                                                         \
-    }
-
 #endif

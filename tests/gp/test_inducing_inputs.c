@@ -104,5 +104,5 @@ START_TEST(inducing_inputs_may_be_given)
 }
 END_TEST
 
-APPROXIMATION_SUITE("inducing inputs", inducing_inputs_are_chosen,
-                    inducing_inputs_of_categories_are_among_them, inducing_inputs_may_be_given)
+FIXTURE_SUITE("inducing inputs", 60, inducing_inputs_are_chosen, inducing_inputs_of_categories_are_among_them,
+              inducing_inputs_may_be_given)

@@ -191,6 +191,6 @@ START_TEST(gradients_of_the_mean)
 }
 END_TEST
 
-APPROXIMATION_SUITE("posterior weights", paths_follow_mean_and_covariance,
-                    posteriors_are_those_of_the_dense_process, covariances_are_those_of_the_dense_process,
-                    gradients_of_the_mean)
+FIXTURE_SUITE("posterior weights", 60, paths_follow_mean_and_covariance,
+              posteriors_are_those_of_the_dense_process, covariances_are_those_of_the_dense_process,
+              gradients_of_the_mean)

@@ -114,5 +114,5 @@ START_TEST(a_check_finds_them_right)
 }
 END_TEST
 
-TARGETS_SUITE("target gradients", gradients_are_derivatives, derivatives_by_the_data_are_shared,
+FIXTURE_SUITE("target gradients", 60, gradients_are_derivatives, derivatives_by_the_data_are_shared,
               a_check_finds_them_right)

@@ -337,7 +337,7 @@ START_TEST(refusals_have_their_places)
 }
 END_TEST
 
-TARGETS_SUITE("targets", loss_is_the_mean_over_targets, approximations_share_the_features,
+FIXTURE_SUITE("targets", 60, loss_is_the_mean_over_targets, approximations_share_the_features,
               iterative_solvers_and_draws, held_out_elsewhere_and_known_variances,
               predictions_are_those_of_each, one_block_solve_serves_all, constraints_are_means_over_targets,
               memory_is_within_the_estimate, parameters_of_several_units, bounds_reach_over_all_targets,

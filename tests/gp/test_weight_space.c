@@ -311,8 +311,8 @@ START_TEST(memory_is_foretold)
 }
 END_TEST
 
-APPROXIMATION_SUITE("weight space", losses_are_those_of_the_dense_process,
-                    the_evidence_is_that_of_the_dense_process, inducing_inputs_at_all_rows_are_exact,
-                    many_fourier_features_approach_the_exact_process, what_does_not_fit_is_refused,
-                    calibration_scales_the_spread_to_one, ill_conditioned_inducing_inputs, jitter_is_told,
-                    memory_is_foretold)
+FIXTURE_SUITE("weight space", 60, losses_are_those_of_the_dense_process,
+              the_evidence_is_that_of_the_dense_process, inducing_inputs_at_all_rows_are_exact,
+              many_fourier_features_approach_the_exact_process, what_does_not_fit_is_refused,
+              calibration_scales_the_spread_to_one, ill_conditioned_inducing_inputs, jitter_is_told,
+              memory_is_foretold)

@@ -123,18 +123,4 @@ static inline void rbf_and_linear(struct kr_variant *spec)
     composite(ctx, kernel_type("sum"), 4, parts, spec);
 }
 
-#define FEATURES_SUITE(name, ...)                                                                            \
-    Suite *suite(void)                                                                                       \
-    {                                                                                                        \
-        const TTest *const tests[] = {__VA_ARGS__};                                                          \
-        Suite *made = suite_create(name);                                                                    \
-        TCase *tcase = tcase_create(name);                                                                   \
-        tcase_set_timeout(tcase, 60);                                                                        \
-        tcase_add_checked_fixture(tcase, setup, teardown);                                                   \
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                                            \
-            tcase_add_test(tcase, tests[i]);                                                                 \
-        suite_add_tcase(made, tcase);                                                                        \
-        return made;                                                                                         \
-    }
-
 #endif

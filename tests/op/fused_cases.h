@@ -71,4 +71,13 @@ static inline size_t fused_cases(struct kr_ctx *ctx, struct kernel_case *out)
     return count;
 }
 
+/* Points about 3, so far apart; a few numbers more than they need, so that one point may be left out. */
+static inline struct kr_points points_about(struct kr_ctx *ctx, size_t n, double spread, uint64_t seed)
+{
+    double *x = normals(ctx, n * FEATURES + 5, seed);
+    for (size_t e = 0; e < n * FEATURES; e++)
+        x[e] = 3 + spread * x[e];
+    return (struct kr_points){n, FEATURES, n, x};
+}
+
 #endif

@@ -140,5 +140,5 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
-FEATURES_SUITE("features", fourier_operators, inducing_operators, the_same_bits_for_any_number_of_threads,
-               memory_is_bounded)
+FIXTURE_SUITE("features", 60, fourier_operators, inducing_operators, the_same_bits_for_any_number_of_threads,
+              memory_is_bounded)

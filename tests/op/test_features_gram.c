@@ -91,4 +91,4 @@ START_TEST(gram_matrices_and_their_derivatives)
 }
 END_TEST
 
-FEATURES_SUITE("features gram", gram_matrices_and_their_derivatives)
+FIXTURE_SUITE("features gram", 60, gram_matrices_and_their_derivatives)

@@ -102,5 +102,5 @@ START_TEST(what_has_no_features_is_refused)
 }
 END_TEST
 
-FEATURES_SUITE("fourier", fourier_features_approach_the_kernel, orthogonal_frequencies_are_better,
-               kernels_of_finite_rank_are_exact, what_has_no_features_is_refused)
+FIXTURE_SUITE("fourier", 60, fourier_features_approach_the_kernel, orthogonal_frequencies_are_better,
+              kernels_of_finite_rank_are_exact, what_has_no_features_is_refused)

@@ -11,14 +11,6 @@ static struct kr_ctx context, *ctx = &context;
  * for points near (normal, lengthscales about 1) and anywhere. */
 static const double near[2] = {1e-14, 1.5e-6}, far[2] = {1e-13, 6e-6};
 
-static struct kr_points points(size_t n, double spread, uint64_t seed)
-{
-    double *x = normals(ctx, n * FEATURES + 5, seed);
-    for (size_t e = 0; e < n * FEATURES; e++)
-        x[e] = 3 + spread * x[e];
-    return (struct kr_points){n, FEATURES, n, x};
-}
-
 /* K is positive but for `linear`, whose cases scale by the sum all the same. */
 static double largest(size_t count, const double *y)
 {
@@ -55,7 +47,7 @@ static void compare_shape(const struct kernel_case *one, size_t n, size_t m, dou
 {
     struct kr_mark mark = kr_mark(ctx);
     struct pair_of_kernels pair = build_pair(ctx, &one->spec);
-    const struct kr_points x = points(n, spread, 1), z = points(m + 1, spread, 2);
+    const struct kr_points x = points_about(ctx, n, spread, 1), z = points_about(ctx, m + 1, spread, 2);
     struct kr_points other = z;
     struct kr_op fused, plain;
     other.n = m;
@@ -165,7 +157,8 @@ START_TEST(the_same_bits)
     const size_t count = fused_cases(ctx, cases);
     for (size_t c = 0; c < count; c += 3) {
         struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
-        const struct kr_points x = points(N, 1, 1), z = points(N / 2, 1, 2), few = points(40, 1, 3);
+        const struct kr_points x = points_about(ctx, N, 1, 1), z = points_about(ctx, N / 2, 1, 2),
+                               few = points_about(ctx, 40, 1, 3);
         const struct kr_points *others[] = {NULL, &z, &few};
         double *X = normals(ctx, N * K, 3), *Y[3], *T[3];
         for (size_t o = 0; o < 3; o++) {
@@ -199,7 +192,7 @@ START_TEST(memory)
     ctx->threads = 2;
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     const size_t count = fused_cases(ctx, cases);
-    const struct kr_points x = points(N, 1, 1);
+    const struct kr_points x = points_about(ctx, N, 1, 1);
     double *V = normals(ctx, N * 300, 2), *KV = normals(ctx, N * 300, 3), grad[32] = {0};
     for (size_t c = 0; c < 9; c++) {
         struct pair_of_kernels pair = build_pair(ctx, &cases[c < 1 ? 0 : count - 4 + c % 3].spec);

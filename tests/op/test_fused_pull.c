@@ -8,14 +8,6 @@
 static struct kr_ctx context, *ctx = &context;
 enum { MOST = 32 };
 
-static struct kr_points points(size_t n, double spread, uint64_t seed)
-{
-    double *x = normals(ctx, n * FEATURES, seed);
-    for (size_t e = 0; e < n * FEATURES; e++)
-        x[e] = 3 + spread * x[e];
-    return (struct kr_points){n, FEATURES, n, x};
-}
-
 /* Off by at most this times the pull of |U| and |V|, which has no cancellation: every derivative of these
  * kernels has one sign. */
 static const double near[2] = {3e-14, 2e-6}, far[2] = {1e-12, 1e-5};
@@ -57,8 +49,8 @@ static void compare_shape(const struct kernel_case *one, size_t n, size_t m, dou
 {
     struct kr_mark mark = kr_mark(ctx);
     struct pair_of_kernels pair = build_pair(ctx, &one->spec);
-    const struct kr_points x = points(n, spread, 1);
-    struct kr_points z = points(m + 1, spread, 2);
+    const struct kr_points x = points_about(ctx, n, spread, 1);
+    struct kr_points z = points_about(ctx, m + 1, spread, 2);
     struct kr_op fused, plain;
     z.n = m;
     OK(kr_op_kernel(ctx, pair.fused, pair.theta, &x, m ? &z : NULL, &fused));
@@ -114,7 +106,7 @@ START_TEST(by_differences)
     kr_ctx_init(ctx, 0);
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     const size_t count = fused_cases(ctx, cases);
-    const struct kr_points x = points(90, 1, 1), z = points(33, 1, 2);
+    const struct kr_points x = points_about(ctx, 90, 1, 1), z = points_about(ctx, 33, 1, 2);
     for (size_t c = 0; c < count; c++) {
         struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
         struct kr_op op;
@@ -136,7 +128,7 @@ START_TEST(all_weights_given)
         for (int form = 0; form < 3; form++) { /* a Gram matrix, a wide and a tall one */
             const size_t rows = form == 2 ? M : N, cols = form == 1 ? M : N;
             struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
-            const struct kr_points x = points(rows, 1, 1), z = points(cols, 1, 2);
+            const struct kr_points x = points_about(ctx, rows, 1, 1), z = points_about(ctx, cols, 1, 2);
             double *U = normals(ctx, rows * K, 1), *V = normals(ctx, cols * K, 2),
                    *W = kr_alloc(ctx, rows * cols, sizeof *W), low_rank[MOST] = {0}, all[MOST] = {0},
                    scale = 0;
@@ -189,7 +181,8 @@ START_TEST(by_the_points)
     kr_ctx_init(ctx, 0);
     struct kernel_case *cases = kr_alloc(ctx, MOST_CASES, sizeof *cases);
     const size_t count = fused_cases(ctx, cases);
-    const struct kr_points x = points(150, 0.5, 1), z = points(70, 0.5, 2), far_out = points(150, 50, 3);
+    const struct kr_points x = points_about(ctx, 150, 0.5, 1), z = points_about(ctx, 70, 0.5, 2),
+                           far_out = points_about(ctx, 150, 50, 3);
     for (size_t c = 0; c < count; c++)
         for (int form = 0; form < 4; form++) {
             struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
@@ -217,7 +210,7 @@ START_TEST(the_same_bits)
     const size_t count = fused_cases(ctx, cases);
     for (size_t c = 0; c < count; c += 3) {
         struct pair_of_kernels pair = build_pair(ctx, &cases[c].spec);
-        const struct kr_points x = points(N, 1, 1), z = points(N / 2, 1, 2);
+        const struct kr_points x = points_about(ctx, N, 1, 1), z = points_about(ctx, N / 2, 1, 2);
         double *U = normals(ctx, N * K, 3), *V = normals(ctx, N * K, 4);
         for (int cross = 0; cross < 2; cross++) {
             struct kr_op op;

@@ -63,5 +63,5 @@ START_TEST(jitter_is_told)
 }
 END_TEST
 
-FEATURES_SUITE("inducing", inducing_inputs_know_the_kernel_at_themselves, many_inducing_inputs,
-               jitter_is_told)
+FIXTURE_SUITE("inducing", 60, inducing_inputs_know_the_kernel_at_themselves, many_inducing_inputs,
+              jitter_is_told)
